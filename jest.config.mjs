@@ -44,11 +44,11 @@ export default {
   maxWorkers: 2,
   projects: [
     level('unit', 20_000),
-    { ...level('int', 60_000), globalTeardown: '<rootDir>/deploy/embedded/jest/int-teardown.mjs' },
     {
-      ...level('e2e', 120_000),
-      globalSetup: '<rootDir>/deploy/embedded/jest/e2e-setup.mjs',
-      globalTeardown: '<rootDir>/deploy/embedded/jest/e2e-teardown.mjs',
+      ...level('int', 60_000),
+      globalSetup: '<rootDir>/deploy/embedded/jest/run-setup.mjs',
+      globalTeardown: '<rootDir>/deploy/embedded/jest/run-teardown.mjs',
     },
+    level('e2e', 120_000),
   ],
 };

@@ -1,2 +1,0 @@
-/** Nothing to stop yet. */
-export default async () => {};
