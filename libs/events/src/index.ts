@@ -1,1 +1,27 @@
-export {};
+export { connectNats, MINIMUM_NATS_VERSION, unsuitable, type NatsOptions } from './connect.js';
+export { isConnected, onDisconnect, onReconnect } from './connection-events.js';
+export {
+  AppendRefused,
+  ContractViolation,
+  FenceLost,
+  LogUnavailable,
+  reasonOf,
+  UnsuitableServer,
+} from './errors.js';
+export {
+  Bucket,
+  DEAD_LETTER_STREAM,
+  kvStream,
+  kvSubject,
+  LOG_STREAM,
+  QUERY_ROOT,
+  REGISTRY_STREAM,
+} from './names.js';
+export { DEDUPE_WINDOW_MS, ensureStreams, readLogShape, type LogShape, type StreamsOptions } from './streams.js';
+export { EventLog, openEventLog, type EventLogOptions } from './event-log.js';
+export { FencedWriter, type PartitionClaim } from './fenced-writer.js';
+export { eventDigest, StoredMessage, type LogEvent } from './stored-message.js';
+export { Tail, type PoisonHandler, type PoisonMessage, type TailOptions } from './tail.js';
+export type { RunReading } from './read-run.js';
+export type { PubAck } from './ack-mux.js';
+export { CLAIM_THRESHOLD } from './claim-store.js';

@@ -1,0 +1,55 @@
+import type { NatsConnection } from '@nats-io/nats-core';
+
+type Listener = () => void;
+
+interface Hub {
+  connected: boolean;
+  reconnect: Set<Listener>;
+  disconnect: Set<Listener>;
+}
+
+const hubs = new WeakMap<NatsConnection, Hub>();
+
+/** One status loop for a connection, however many readers and writers care. */
+function hubOf(nc: NatsConnection): Hub {
+  let hub = hubs.get(nc);
+  if (!hub) {
+    hub = { connected: true, reconnect: new Set(), disconnect: new Set() };
+    hubs.set(nc, hub);
+    void follow(nc, hub);
+  }
+  return hub;
+}
+
+async function follow(nc: NatsConnection, hub: Hub): Promise<void> {
+  for await (const status of nc.status()) {
+    if (status.type === 'disconnect') {
+      hub.connected = false;
+      for (const listener of [...hub.disconnect]) listener();
+    } else if (status.type === 'reconnect') {
+      hub.connected = true;
+      for (const listener of [...hub.reconnect]) listener();
+    }
+  }
+}
+
+/** Calls back whenever the connection is there again. What was in flight before may or may not have arrived. */
+export function onReconnect(nc: NatsConnection, listener: Listener): () => void {
+  const { reconnect } = hubOf(nc);
+  reconnect.add(listener);
+  return () => reconnect.delete(listener);
+}
+
+export function onDisconnect(nc: NatsConnection, listener: Listener): () => void {
+  const { disconnect } = hubOf(nc);
+  disconnect.add(listener);
+  return () => disconnect.delete(listener);
+}
+
+/** Whether the server is reachable as far as this client knows: for readiness. */
+export const isConnected = (nc: NatsConnection): boolean => hubOf(nc).connected && !nc.isClosed();
+
+/** The reply prefix that the connection was made with; permissions may give each service its own. */
+export function inboxPrefixOf(nc: NatsConnection): string | undefined {
+  return (nc as unknown as { options?: { inboxPrefix?: string } }).options?.inboxPrefix;
+}

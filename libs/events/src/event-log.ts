@@ -1,0 +1,132 @@
+import { jetstreamManager, type JetStreamManager } from '@nats-io/jetstream';
+import type { NatsConnection } from '@nats-io/nats-core';
+import { claimSubject, partitionOf, partitionToken, type EventType, type NewEvent, type ServiceName } from '@flex/contracts';
+import type { PubAck } from './ack-mux.js';
+import { ClaimStore } from './claim-store.js';
+import { EventEncoder, headersOf } from './encode-event.js';
+import { AppendRefused, reasonOf } from './errors.js';
+import { FencedWriter, type PartitionClaim } from './fenced-writer.js';
+import { Header } from './headers.js';
+import { LOG_STREAM } from './names.js';
+import { publishUntilStored } from './publish.js';
+import { readRun, type RunReading } from './read-run.js';
+import { readLogShape, type LogShape } from './streams.js';
+import { Tail, type TailOptions } from './tail.js';
+import type { LogEvent } from './stored-message.js';
+
+export interface EventLogOptions {
+  nc: NatsConnection;
+  /** Who appends: becomes `ce-source`. */
+  source: ServiceName;
+  /** What `ensureStreams` returned; asked from the server when left out. */
+  shape?: LogShape;
+}
+
+const NO_MESSAGE = 10037;
+
+/** Opens the log that {@link ensureStreams} made. */
+export async function openEventLog(options: EventLogOptions): Promise<EventLog> {
+  return new EventLog(options.nc, options.source, options.shape ?? (await readLogShape(options.nc)));
+}
+
+/** The log of all runs: append, read, tail, claim a partition. */
+export class EventLog {
+  readonly encoder: EventEncoder;
+  readonly claims: ClaimStore;
+  #jsm: Promise<JetStreamManager> | undefined;
+
+  constructor(
+    readonly nc: NatsConnection,
+    readonly source: ServiceName,
+    readonly shape: LogShape,
+  ) {
+    this.claims = new ClaimStore(nc);
+    this.encoder = new EventEncoder(source, shape.partitions, this.claims);
+  }
+
+  get partitions(): number {
+    return this.shape.partitions;
+  }
+
+  partitionOf(runId: string): number {
+    return partitionOf(runId, this.partitions);
+  }
+
+  /**
+   * Appends one event and resolves when the log has it. Idempotent by the event's id for two minutes (see
+   * DEDUPE_WINDOW_MS); a repeat after that is a second event, which the state must be able to ignore. Rejects with
+   * ContractViolation, AppendRefused, or LogUnavailable after a minute without an answer.
+   */
+  async append(event: NewEvent): Promise<PubAck> {
+    const encoding = this.encoder.encode(event);
+    const encoded = encoding instanceof Promise ? await encoding : encoding;
+    return publishUntilStored(this.nc, encoded.subject, headersOf(encoded), encoded.data);
+  }
+
+  /**
+   * Appends one event on the condition that `claim` is still its partition's last one; rejects with FenceLost
+   * otherwise. For more than a few events use {@link fencedWriter}, which keeps them in order and in flight together.
+   */
+  async appendFenced(event: NewEvent, claim: PartitionClaim): Promise<PubAck> {
+    return this.fencedWriter(claim, { window: 1 }).append(event);
+  }
+
+  /** The writer of a partition's owner. Window: 16 for a log of one replica, 1 for a replicated one. */
+  fencedWriter(claim: PartitionClaim, options: { window?: number } = {}): FencedWriter {
+    return new FencedWriter({
+      nc: this.nc,
+      encoder: this.encoder,
+      claim,
+      window: options.window ?? (this.shape.replicas > 1 ? 1 : 16),
+      lastClaim: () => this.lastSeq(claim.subject),
+    });
+  }
+
+  /**
+   * Takes a partition: appends `partition.claimed` on the condition that the claim before it is the one seen now. From
+   * then on the server refuses whatever an owner before still sends. Undefined when somebody else was faster.
+   */
+  async claimPartition(partition: number, owner: string): Promise<PartitionClaim | undefined> {
+    const subject = claimSubject(partition);
+    const previous = await this.lastSeq(subject);
+    const id = `partition.claimed.${partitionToken(partition)}.${previous}.${owner}`;
+    const event = { type: 'partition.claimed', runId: '', id, data: { owner, previous } } as NewEvent<'partition.claimed'>;
+    const encoded = await this.encoder.encode(event, subject);
+    const headers = headersOf(encoded).add(Header.expectedSeq, String(previous));
+    try {
+      const { seq } = await publishUntilStored(this.nc, subject, headers, encoded.data);
+      return { partition, subject, seq };
+    } catch (error) {
+      if (error instanceof AppendRefused) return undefined;
+      throw error;
+    }
+  }
+
+  /** The sequence of the last message under a subject (wildcards allowed), 0 when there is none. Asks the leader. */
+  async lastSeq(subject = '>'): Promise<number> {
+    const jsm = await this.manager();
+    if (subject === '>') return (await jsm.streams.info(LOG_STREAM)).state.last_seq;
+    try {
+      const message = await jsm.streams.getMessage(LOG_STREAM, { last_by_subj: subject });
+      return message?.seq ?? 0;
+    } catch (error) {
+      if ((error as { code?: number }).code === NO_MESSAGE) return 0;
+      throw new Error(`cannot read the last sequence of ${subject}: ${reasonOf(error)}`, { cause: error });
+    }
+  }
+
+  /** Everything as it is appended, from a sequence on, in batches; never ends by itself. */
+  tail<T extends EventType = EventType>(options: TailOptions = {}): Tail<T> {
+    return new Tail<T>(this.nc, this.claims, options);
+  }
+
+  /** The events of one run that are in the log now, in order. */
+  readRun(runId: string, options: RunReading = {}): AsyncIterable<LogEvent> {
+    return readRun(this, runId, options);
+  }
+
+  manager(): Promise<JetStreamManager> {
+    this.#jsm ??= jetstreamManager(this.nc, { checkAPI: false, timeout: 10_000 });
+    return this.#jsm;
+  }
+}

@@ -1,0 +1,237 @@
+import { setTimeout as delay } from 'node:timers/promises';
+import type { NatsConnection } from '@nats-io/nats-core';
+import type { NewEvent } from '@flex/contracts';
+import { AckMux, type PubAck } from './ack-mux.js';
+import { headersOf, type Encoded, type EventEncoder } from './encode-event.js';
+import { AppendRefused, FenceLost, LogUnavailable } from './errors.js';
+import { Header } from './headers.js';
+import { ACK_TIMEOUT_MS, GIVE_UP_AFTER_MS, retryDelay } from './publish.js';
+
+/** The right to decide for a partition: the sequence of one's own `partition.claimed`. */
+export interface PartitionClaim {
+  partition: number;
+  /** Subject of the partition's claims. */
+  subject: string;
+  seq: number;
+}
+
+export interface FencedWriterOptions {
+  nc: NatsConnection;
+  encoder: EventEncoder;
+  claim: PartitionClaim;
+  /**
+   * Appends in flight at once. A replicated stream takes one per fence subject (it refuses a second one as a wrong
+   * sequence); a stream of one replica takes as many as one likes, sixteen are enough to fill it.
+   */
+  window: number;
+  /** The sequence of the last claim according to the stream's leader. */
+  lastClaim: () => Promise<number>;
+}
+
+interface Entry {
+  encoded: Encoded | undefined;
+  resolve: (ack: PubAck) => void;
+  reject: (error: Error) => void;
+  ack: PubAck | undefined;
+}
+
+/** JetStream's ways to say that the expected last sequence was another. */
+const WRONG_LAST_SEQUENCE = new Set([10071, 10164]);
+
+/**
+ * Appends the decisions of one partition's owner, in the order given, each on the condition that its claim is still the
+ * last one. The first refusal ends the writer: everything waiting rejects with {@link FenceLost}.
+ */
+export class FencedWriter {
+  readonly #options: FencedWriterOptions;
+  readonly #fence: string;
+  readonly #mux: AckMux;
+  /** In order of append; the first `#sent` are in flight. */
+  readonly #queue: Entry[] = [];
+  #sent = 0;
+  #dead: Error | undefined;
+  #repairing: Promise<void> | undefined;
+  #idle: (() => void)[] = [];
+
+  constructor(options: FencedWriterOptions) {
+    this.#options = options;
+    this.#mux = AckMux.of(options.nc);
+    const { claim } = options;
+    this.#fence = `${Header.expectedSeq}: ${claim.seq}\r\n${Header.expectedSubject}: ${claim.subject}\r\n`;
+  }
+
+  get claim(): PartitionClaim {
+    return this.#options.claim;
+  }
+
+  /** Why nothing can be appended any more; undefined while the claim holds as far as known. */
+  get lost(): Error | undefined {
+    return this.#dead;
+  }
+
+  /** Appends waiting or in flight. */
+  get pending(): number {
+    return this.#queue.length;
+  }
+
+  /** Resolves when the log has it. Rejects with {@link FenceLost}, LogUnavailable, or ContractViolation at once. */
+  append(event: NewEvent): Promise<PubAck> {
+    return new Promise((resolve, reject) => {
+      if (this.#dead) return reject(this.#dead);
+      const entry: Entry = { encoded: undefined, resolve, reject, ack: undefined };
+      try {
+        const encoded = this.#options.encoder.encode(event);
+        if (encoded instanceof Promise) this.#await(entry, encoded);
+        else entry.encoded = fenced(encoded, this.#fence);
+      } catch (error) {
+        return reject(error as Error);
+      }
+      this.#queue.push(entry);
+      this.#pump();
+    });
+  }
+
+  /** Publishes something else under the same fence, in the same order: a schedule, for example. */
+  appendEncoded(encoded: Encoded): Promise<PubAck> {
+    return new Promise((resolve, reject) => {
+      if (this.#dead) return reject(this.#dead);
+      this.#queue.push({ encoded: fenced(encoded, this.#fence), resolve, reject, ack: undefined });
+      this.#pump();
+    });
+  }
+
+  /** Resolves when nothing is waiting or in flight. */
+  idle(): Promise<void> {
+    if (this.#queue.length === 0) return Promise.resolve();
+    return new Promise((resolve) => this.#idle.push(resolve));
+  }
+
+  /** Ends the writer from this side: what waits is rejected, what is in flight may still be stored. */
+  close(reason: Error = new FenceLost(this.claim.partition, this.claim.seq)): void {
+    this.#fail(reason);
+  }
+
+  /** What comes after a large payload waits for its upload: the order is the promise. */
+  #await(entry: Entry, encoding: Promise<Encoded>): void {
+    encoding.then(
+      (encoded) => {
+        entry.encoded = fenced(encoded, this.#fence);
+        this.#pump();
+      },
+      (error: Error) => {
+        const at = this.#queue.indexOf(entry);
+        if (at >= 0) this.#queue.splice(at, 1);
+        entry.reject(error);
+        this.#settled();
+        this.#pump();
+      },
+    );
+  }
+
+  #pump(): void {
+    while (!this.#repairing && !this.#dead && this.#sent < this.#options.window) {
+      const entry = this.#queue[this.#sent];
+      if (!entry?.encoded) return;
+      this.#sent += 1;
+      this.#send(entry, entry.encoded);
+    }
+  }
+
+  #send(entry: Entry, encoded: Encoded): void {
+    this.#mux.publish(encoded.subject, headersOf(encoded).asMsgHdrs(), encoded.data, ACK_TIMEOUT_MS).then(
+      (ack) => {
+        if (this.#repairing) entry.ack = ack;
+        else this.#stored(entry, ack);
+      },
+      (error: Error) => {
+        if (this.#dead || this.#repairing) return;
+        this.#repairing = this.#repair(error).finally(() => {
+          this.#repairing = undefined;
+          this.#settled();
+          this.#pump();
+        });
+      },
+    );
+  }
+
+  #stored(entry: Entry, ack: PubAck): void {
+    const at = this.#queue[0] === entry ? 0 : this.#queue.indexOf(entry);
+    if (at < 0) return;
+    this.#queue.splice(at, 1);
+    this.#sent -= 1;
+    entry.resolve(ack);
+    this.#settled();
+    this.#pump();
+  }
+
+  #settled(): void {
+    if (this.#queue.length > 0) return;
+    const waiting = this.#idle;
+    this.#idle = [];
+    for (const resolve of waiting) resolve();
+  }
+
+  /**
+   * Something in flight has failed. Repeats all that was in flight one by one, in order: what was stored answers as a
+   * duplicate, what was lost is stored now, before anything newer.
+   */
+  async #repair(first: Error): Promise<void> {
+    const deadline = Date.now() + GIVE_UP_AFTER_MS;
+    let failure: Error | undefined = first;
+    for (let attempt = 0; this.#sent > 0 && !this.#dead; attempt += 1) {
+      if (failure && !(await this.#mayRepeat(failure, deadline))) return this.#fail(this.#verdict(failure));
+      if (failure) await delay(retryDelay(attempt));
+      failure = undefined;
+      while (this.#sent > 0 && !failure && !this.#dead) {
+        const entry = this.#queue[0];
+        if (!entry?.encoded) return;
+        failure = await this.#repeat(entry, entry.encoded);
+        if (!failure) attempt = 0;
+      }
+    }
+  }
+
+  async #repeat(entry: Entry, encoded: Encoded): Promise<Error | undefined> {
+    try {
+      const ack =
+        entry.ack ?? (await this.#mux.publish(encoded.subject, headersOf(encoded).asMsgHdrs(), encoded.data, ACK_TIMEOUT_MS));
+      this.#queue.shift();
+      this.#sent -= 1;
+      entry.resolve(ack);
+      return undefined;
+    } catch (error) {
+      return error as Error;
+    }
+  }
+
+  /** A refusal counts only when the leader really has another claim: a replicated stream also refuses what is too early. */
+  async #mayRepeat(failure: Error, deadline: number): Promise<boolean> {
+    if (this.#options.nc.isClosed() || Date.now() > deadline) return false;
+    if (failure instanceof LogUnavailable) return true;
+    if (!(failure instanceof AppendRefused) || !WRONG_LAST_SEQUENCE.has(failure.code)) return false;
+    try {
+      return (await this.#options.lastClaim()) === this.claim.seq;
+    } catch {
+      return true;
+    }
+  }
+
+  #verdict(failure: Error): Error {
+    const wrong = failure instanceof AppendRefused && WRONG_LAST_SEQUENCE.has(failure.code);
+    return wrong ? new FenceLost(this.claim.partition, this.claim.seq) : failure;
+  }
+
+  #fail(error: Error): void {
+    if (this.#dead) return;
+    this.#dead = error;
+    const waiting = this.#queue.splice(0);
+    this.#sent = 0;
+    for (const entry of waiting) {
+      if (entry.ack) entry.resolve(entry.ack);
+      else entry.reject(error);
+    }
+    this.#settled();
+  }
+}
+
+const fenced = (encoded: Encoded, fence: string): Encoded => ({ ...encoded, headers: encoded.headers + fence });

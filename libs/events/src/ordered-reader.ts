@@ -1,0 +1,211 @@
+import { setTimeout as delay } from 'node:timers/promises';
+import { AckPolicy, DeliverPolicy, jetstreamManager, ReplayPolicy, type JetStreamManager } from '@nats-io/jetstream';
+import { nanos, type Msg, type NatsConnection } from '@nats-io/nats-core';
+import { retryDelay } from './publish.js';
+import { PullSession } from './pull-session.js';
+import type { Delivery } from './stored-message.js';
+
+export interface OrderedReaderOptions {
+  nc: NatsConnection;
+  stream: string;
+  /** Subject filters; none means everything. They must not overlap. */
+  filters?: string[];
+  /** First sequence wanted; 1 is the beginning. */
+  fromSeq?: number;
+  /** Instead of a sequence: the newest message of each subject, then everything that follows. */
+  lastPerSubject?: boolean;
+  headersOnly?: boolean;
+  signal?: AbortSignal;
+  /** Called whenever a server-side consumer was (re)created; `snapshot` is what was pending at that moment. */
+  onAttached?: (info: AttachInfo) => void;
+  /** Messages buffered here before the server is asked for more. */
+  prefetch?: number;
+}
+
+export interface AttachInfo {
+  /** Messages that matched and lay in the stream when the consumer was created. */
+  pending: number;
+  /** 0 for the first time. */
+  attachment: number;
+}
+
+/** A message with what its delivery says about it. */
+export interface Delivered {
+  message: Msg;
+  delivery: Delivery;
+}
+
+const DEFAULT_PREFETCH = 1024;
+/** The server forgets an abandoned reader after this. */
+const INACTIVE_MS = 60_000;
+
+/**
+ * Reads a stream in order, without gap or repeat, over restarts of the server, lost consumers and cut connections: its
+ * only state is the next sequence, and on any doubt it attaches a new consumer from there. Delivers whatever is there in
+ * one batch, because whoever folds or decides by the batch is several times faster.
+ */
+export class OrderedReader implements AsyncIterable<Delivered[]> {
+  readonly #options: OrderedReaderOptions;
+  readonly #prefetch: number;
+  #jsm: JetStreamManager | undefined;
+  #session: PullSession | undefined;
+  #consumer: string | undefined;
+  #buffer: Delivered[] = [];
+  #nextSeq: number;
+  #deliverySeq = 0;
+  #attachments = 0;
+  #pending = Number.POSITIVE_INFINITY;
+  #wake: (() => void) | undefined;
+  #failure: Error | undefined;
+  #ended = false;
+
+  constructor(options: OrderedReaderOptions) {
+    this.#options = options;
+    this.#prefetch = options.prefetch ?? DEFAULT_PREFETCH;
+    this.#nextSeq = Math.max(1, options.fromSeq ?? 1);
+    options.signal?.addEventListener('abort', this.#onAbort, { once: true });
+    if (options.signal?.aborted) this.close();
+    else void this.#attach();
+  }
+
+  /** Messages that match and were not delivered to this reader yet, as far as known; infinite before the first answer. */
+  get lag(): number {
+    return this.#pending + this.#buffer.length;
+  }
+
+  /** The sequence that the next attachment would start from: one more than the last one received. */
+  get nextSeq(): number {
+    return this.#nextSeq;
+  }
+
+  close(): void {
+    if (this.#ended) return;
+    this.#ended = true;
+    this.#options.signal?.removeEventListener('abort', this.#onAbort);
+    this.#session?.close();
+    this.#session = undefined;
+    this.#forgetConsumer();
+    this.#wake?.();
+  }
+
+  /** Best effort: what is not deleted here, the server forgets by itself. */
+  #forgetConsumer(): void {
+    const name = this.#consumer;
+    this.#consumer = undefined;
+    if (name === undefined || this.#options.nc.isClosed()) return;
+    void this.#jsm?.consumers.delete(this.#options.stream, name).catch(() => undefined);
+  }
+
+  /** All that is there now, at least one and at most `max`; undefined at the end. */
+  async take(max: number): Promise<Delivered[] | undefined> {
+    while (!this.#ended && !this.#failure && this.#buffer.length === 0) {
+      await new Promise<void>((resolve) => (this.#wake = resolve));
+      this.#wake = undefined;
+    }
+    if (this.#failure) throw this.#failure;
+    if (this.#ended) return undefined;
+    const batch = this.#buffer.length <= max ? this.#buffer : this.#buffer.splice(0, max);
+    if (batch === this.#buffer) this.#buffer = [];
+    this.#refill();
+    return batch;
+  }
+
+  async *[Symbol.asyncIterator](): AsyncGenerator<Delivered[]> {
+    try {
+      for (;;) {
+        const batch = await this.take(this.#prefetch);
+        if (!batch) return;
+        yield batch;
+      }
+    } finally {
+      this.close();
+    }
+  }
+
+  readonly #onAbort = (): void => this.close();
+
+  /** Tries until it works: a server that is away is waited for. */
+  async #attach(): Promise<void> {
+    for (let attempt = 0; !this.#ended; attempt += 1) {
+      try {
+        return await this.#createConsumer();
+      } catch (error) {
+        if (this.#options.nc.isClosed()) {
+          this.#failure = error as Error;
+          this.#wake?.();
+          return;
+        }
+        await delay(retryDelay(attempt));
+      }
+    }
+  }
+
+  async #createConsumer(): Promise<void> {
+    const { nc, stream, filters = [], headersOnly } = this.#options;
+    this.#jsm ??= await jetstreamManager(nc, { checkAPI: false, timeout: 5_000 });
+    const info = await this.#jsm.consumers.add(stream, {
+      ack_policy: AckPolicy.None,
+      replay_policy: ReplayPolicy.Instant,
+      inactive_threshold: nanos(INACTIVE_MS),
+      mem_storage: true,
+      num_replicas: 1,
+      max_deliver: 1,
+      ...this.#start(),
+      ...(headersOnly ? { headers_only: true } : {}),
+      ...(filters.length === 1 ? { filter_subject: filters[0] } : {}),
+      ...(filters.length > 1 ? { filter_subjects: filters } : {}),
+    });
+    this.#consumer = info.name;
+    if (this.#ended) return this.#forgetConsumer();
+    this.#pending = info.num_pending;
+    this.#deliverySeq = 0;
+    this.#options.onAttached?.({ pending: info.num_pending, attachment: this.#attachments });
+    this.#attachments += 1;
+    const session: PullSession = new PullSession({
+      nc,
+      stream,
+      consumer: info.name,
+      onMessage: (message, delivery) => this.#received(session, message, delivery),
+      onRoom: () => this.#refill(),
+      onTrouble: () => this.#reattach(session),
+    });
+    this.#session = session;
+    this.#refill();
+  }
+
+  #start(): { deliver_policy: DeliverPolicy; opt_start_seq?: number } {
+    if (this.#options.lastPerSubject) return { deliver_policy: DeliverPolicy.LastPerSubject };
+    if (this.#nextSeq <= 1) return { deliver_policy: DeliverPolicy.All };
+    return { deliver_policy: DeliverPolicy.StartSequence, opt_start_seq: this.#nextSeq };
+  }
+
+  #received(session: PullSession, message: Msg, delivery: Delivery): void {
+    if (session !== this.#session) return;
+    if (delivery.deliverySeq !== this.#deliverySeq + 1) {
+      // Something between was lost on the way: this one will come again from the new consumer.
+      session.close();
+      this.#reattach(session);
+      return;
+    }
+    this.#deliverySeq = delivery.deliverySeq;
+    this.#pending = delivery.pending;
+    this.#nextSeq = delivery.seq + 1;
+    this.#buffer.push({ message, delivery });
+    // Waking is a microtask: by then the whole chunk of the socket has been parsed into the buffer.
+    this.#wake?.();
+    if (session.outstanding < this.#prefetch / 4) this.#refill();
+  }
+
+  #reattach(session: PullSession): void {
+    if (session !== this.#session || this.#ended) return;
+    this.#session = undefined;
+    this.#forgetConsumer();
+    void this.#attach();
+  }
+
+  #refill(): void {
+    const session = this.#session;
+    if (!session || session.outstanding >= this.#prefetch / 2) return;
+    session.pull(this.#prefetch - session.outstanding - this.#buffer.length);
+  }
+}

@@ -1,0 +1,36 @@
+import { setTimeout as delay } from 'node:timers/promises';
+import type { NatsConnection } from '@nats-io/nats-core';
+import { AckMux, type PubAck } from './ack-mux.js';
+import { LogUnavailable } from './errors.js';
+import type { HeaderBlock } from './headers.js';
+import { DEDUPE_WINDOW_MS } from './streams.js';
+
+/** How long one publish waits for its ack before it is repeated. */
+export const ACK_TIMEOUT_MS = 5_000;
+
+/** Repeats stop well inside the server's memory of message ids, so that a repeat can never be stored twice. */
+export const GIVE_UP_AFTER_MS = DEDUPE_WINDOW_MS / 2;
+
+/**
+ * Publishes until the log has it. Repeats carry the same message id, so that the server keeps one; rejects with
+ * {@link LogUnavailable} after a minute (then nobody knows whether it is stored), with AppendRefused when the log says no.
+ */
+export async function publishUntilStored(
+  nc: NatsConnection,
+  subject: string,
+  headers: HeaderBlock,
+  data: Uint8Array,
+): Promise<PubAck> {
+  const mux = AckMux.of(nc);
+  const deadline = Date.now() + GIVE_UP_AFTER_MS;
+  for (let attempt = 0; ; attempt += 1) {
+    try {
+      return await mux.publish(subject, headers.asMsgHdrs(), data, ACK_TIMEOUT_MS);
+    } catch (error) {
+      if (!(error instanceof LogUnavailable) || nc.isClosed() || Date.now() > deadline) throw error;
+      await delay(retryDelay(attempt));
+    }
+  }
+}
+
+export const retryDelay = (attempt: number): number => Math.min(20 * 2 ** attempt, 1_000);

@@ -1,0 +1,99 @@
+import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
+import type { NatsConnection } from '@nats-io/nats-core';
+import type { EventLog } from './index.js';
+import { openTestLog, pauseRequested, startNatsServer, type TestServer } from './testing/index.js';
+
+/** The server is killed (SIGKILL) in the middle: nothing is lost, nothing comes twice, nobody has to be restarted. */
+describe('a server that is killed and started again', () => {
+  let server: TestServer;
+  let nc: NatsConnection;
+  let log: EventLog;
+
+  beforeEach(async () => {
+    server = await startNatsServer();
+    ({ nc, log } = await openTestLog(server));
+  });
+  afterEach(async () => {
+    await nc?.close();
+    await server?.stop();
+  });
+
+  const bounce = async (): Promise<void> => {
+    await server.kill();
+    await server.start();
+  };
+
+  it('does not disturb a tail: no gap, no repeat, in order', async () => {
+    const total = 3_000;
+    const seen: string[] = [];
+    const tail = log.tail({ filters: ['*.*.*.run'] });
+    const reading = (async () => {
+      for await (const batch of tail) {
+        for (const event of batch) seen.push(event.id);
+        if (seen.length >= total) return;
+      }
+    })();
+    let appended = 0;
+    const writing = (async () => {
+      for (let i = 0; i < total; i += 50) {
+        await Promise.all(Array.from({ length: 50 }, (_, j) => log.append(pauseRequested('run', `run.${i + j}`))));
+        appended = i + 50;
+      }
+    })();
+    for (const mark of [500, 1_500]) {
+      await until(() => appended >= mark);
+      await bounce();
+    }
+    await Promise.all([writing, reading]);
+    expect(seen).toHaveLength(total);
+    expect(new Set(seen).size).toBe(total);
+  });
+
+  it('does not break the order or the fence of an owner with many appends in flight', async () => {
+    const claim = await log.claimPartition(log.partitionOf('run'), 'owner');
+    const writer = log.fencedWriter(claim!, { window: 32 });
+    const total = 3_000;
+    let stored = 0;
+    const acks = Array.from({ length: total }, (_, i) =>
+      writer.append(pauseRequested('run', `run.${i}`)).then((ack) => ((stored += 1), ack)),
+    );
+    for (const mark of [200, 1_200]) {
+      await until(() => stored >= mark);
+      await bounce();
+    }
+    const seqs = (await Promise.all(acks)).map(({ seq }) => seq);
+    expect(seqs).toEqual([...seqs].sort((a, b) => a - b));
+    const ids: string[] = [];
+    for await (const event of log.readRun('run')) ids.push(event.id);
+    expect(ids).toEqual(Array.from({ length: total }, (_, i) => `run.${i}`));
+  });
+
+  it('lets appends and tails wait that began while it was away', async () => {
+    await log.append(pauseRequested('run', 'before'));
+    await server.kill();
+    const tail = log.tail();
+    const appended = log.append(pauseRequested('run', 'during'));
+    await server.start();
+    await appended;
+    const ids: string[] = [];
+    while (ids.length < 2) for (const event of (await tail.next()) ?? []) ids.push(event.id);
+    tail.close();
+    expect(ids).toEqual(['before', 'during']);
+  });
+
+  it('that was only frozen is noticed, and nothing is stored twice', async () => {
+    server.signal('SIGSTOP');
+    const appended = log.append(pauseRequested('run', 'frozen'));
+    const resumed = setTimeout(() => server.signal('SIGCONT'), 6_000);
+    await appended;
+    clearTimeout(resumed);
+    const ids: string[] = [];
+    for await (const event of log.readRun('run')) ids.push(event.id);
+    expect(ids).toEqual(['frozen']);
+  });
+});
+
+/** Waits for a condition that other things make true. */
+async function until(condition: () => boolean): Promise<void> {
+  while (!condition()) await new Promise((resolve) => setTimeout(resolve, 1));
+}

@@ -1,0 +1,151 @@
+import type { Msg } from '@nats-io/nats-core';
+import { partitionToken, type EventType } from '@flex/contracts';
+import type { ClaimStore } from './claim-store.js';
+import { parseClaim } from './claim-store.js';
+import { ContractViolation, reasonOf } from './errors.js';
+import { findHeader, Header } from './headers.js';
+import { LOG_STREAM } from './names.js';
+import { OrderedReader, type Delivered, type OrderedReaderOptions } from './ordered-reader.js';
+import { decodeEvent, envelopeOf, headerBlock, type LogEvent, type StoredMessage } from './stored-message.js';
+import { partitionFilters } from './subject.js';
+
+export interface TailOptions {
+  /** Subject filters that don't overlap; together with `partitions` none or one of both. */
+  filters?: string[];
+  partitions?: number[];
+  /** First sequence wanted. Left out: from the beginning. */
+  fromSeq?: number;
+  signal?: AbortSignal;
+  /** Events in a batch at most. */
+  maxBatch?: number;
+  /** What to do with a message that breaks its contract; it is skipped afterwards. */
+  onPoison?: PoisonHandler;
+}
+
+/** A message that broke its contract, as it was received. */
+export interface PoisonMessage {
+  stream: string;
+  subject: string;
+  seq: number;
+  time: number;
+  headers: string;
+  data: Uint8Array;
+}
+
+export type PoisonHandler = (reason: string, message: PoisonMessage) => void | Promise<void>;
+
+const DEFAULT_BATCH = 512;
+
+/** The log as it grows, in batches. One consumer at a time may iterate it. */
+export class Tail<T extends EventType = EventType> implements AsyncIterable<LogEvent<T>[]> {
+  readonly #reader: OrderedReader;
+  readonly #claims: ClaimStore;
+  readonly #options: TailOptions;
+  #caughtUp = false;
+  #resolveCaughtUp!: () => void;
+  #backlog: number | undefined;
+  /** Resolves when all that lay in the log at the start has been delivered and the next batch was asked for. */
+  readonly caughtUp: Promise<void>;
+
+  constructor(nc: OrderedReaderOptions['nc'], claims: ClaimStore, options: TailOptions) {
+    this.#claims = claims;
+    this.#options = options;
+    this.caughtUp = new Promise((resolve) => (this.#resolveCaughtUp = resolve));
+    this.#reader = new OrderedReader({
+      nc,
+      stream: LOG_STREAM,
+      filters: options.filters ?? options.partitions?.flatMap((partition) => partitionFilters(partitionToken(partition))),
+      fromSeq: options.fromSeq,
+      signal: options.signal,
+      onAttached: ({ pending, attachment }) => {
+        if (attachment > 0) return;
+        this.#backlog = pending;
+        if (pending === 0) this.#reached();
+      },
+    });
+  }
+
+  /** Events that match and were not delivered yet, as far as known; infinite before the first answer of the server. */
+  get lag(): number {
+    return this.#reader.lag;
+  }
+
+  get isCaughtUp(): boolean {
+    return this.#caughtUp;
+  }
+
+  close(): void {
+    this.#reader.close();
+  }
+
+  /** The next batch, never empty; undefined after `close` or an abort. */
+  async next(): Promise<LogEvent<T>[] | undefined> {
+    for (;;) {
+      if (this.#backlog !== undefined && this.#backlog <= 0) this.#reached();
+      const delivered = await this.#reader.take(this.#options.maxBatch ?? DEFAULT_BATCH);
+      if (!delivered) return undefined;
+      const events = await decodeBatch(delivered, this.#claims, this.#options.onPoison);
+      if (this.#backlog !== undefined) this.#backlog -= delivered.length;
+      if (events.length > 0) return events as unknown as LogEvent<T>[];
+    }
+  }
+
+  async *[Symbol.asyncIterator](): AsyncGenerator<LogEvent<T>[]> {
+    try {
+      for (;;) {
+        const batch = await this.next();
+        if (!batch) return;
+        yield batch;
+      }
+    } finally {
+      this.close();
+    }
+  }
+
+  #reached(): void {
+    this.#caughtUp = true;
+    this.#resolveCaughtUp();
+  }
+}
+
+/** Decodes what was delivered, in order. Asynchronous only where a payload has to be fetched or a message is poison. */
+export async function decodeBatch(
+  delivered: readonly Delivered[],
+  claims: ClaimStore,
+  onPoison: PoisonHandler | undefined,
+): Promise<StoredMessage[]> {
+  const events: StoredMessage[] = [];
+  for (const { message, delivery } of delivered) {
+    try {
+      const decoded = decodeDelivered(message, delivery.seq, delivery.time, claims);
+      events.push(decoded instanceof Promise ? await decoded : decoded);
+    } catch (error) {
+      if (!(error instanceof ContractViolation)) throw error;
+      await onPoison?.(reasonOf(error), poisonOf(message, delivery));
+    }
+  }
+  return events;
+}
+
+/** One message as an event. Throws (or rejects with) {@link ContractViolation}. */
+export function decodeDelivered(
+  message: Msg,
+  seq: number,
+  time: number,
+  claims: ClaimStore,
+): StoredMessage | Promise<StoredMessage> {
+  const envelope = envelopeOf(message.subject, seq, time, headerBlock(message));
+  if (!envelope) throw new ContractViolation(`not a subject of the log: ${message.subject}`);
+  const claim = findHeader(envelope.headers, Header.claim);
+  if (claim === '') return decodeEvent(envelope, message.data);
+  return claims.get(envelope.subject.runId, parseClaim(claim)).then((bytes) => decodeEvent(envelope, bytes));
+}
+
+export const poisonOf = (message: Msg, at: { stream: string; seq: number; time: number }): PoisonMessage => ({
+  stream: at.stream,
+  subject: message.subject,
+  seq: at.seq,
+  time: at.time,
+  headers: headerBlock(message),
+  data: message.data,
+});

@@ -1,0 +1,2 @@
+export { natsServerBinary, startNatsServer, type TestServer, type TestServerOptions } from './nats-server.js';
+export { openTestLog, pauseRequested } from './fixtures.js';
