@@ -14,7 +14,9 @@ export async function migrate<DB>(db: Kysely<DB>, schema: string, migrations: Mi
     await sql`select pg_advisory_xact_lock(hashtext(${`flex-migrate-${schema}`}))`.execute(trx);
     await sql`create schema if not exists ${sql.id(schema)}`.execute(trx);
     const table = sql.id(schema, 'migrations');
-    await sql`create table if not exists ${table} (name text primary key, applied_at timestamptz not null default now())`.execute(trx);
+    await sql`create table if not exists ${table} (name text primary key, applied_at timestamptz not null default now())`.execute(
+      trx,
+    );
     const { rows } = await sql<{ name: string }>`select name from ${table}`.execute(trx);
     const applied = new Set(rows.map((row) => row.name));
     const missing = Object.keys(migrations)

@@ -31,7 +31,11 @@ class ExampleModule {}
 const env = (server: TestServer): Record<string, string> => ({ NATS_URL: server.url, FLEX_LOG_LEVEL: 'silent' });
 const get = async (service: RunningService, path: string) => {
   const response = await fetch(service.url + path);
-  return { status: response.status, type: response.headers.get('content-type'), body: (await response.json()) as Record<string, unknown> };
+  return {
+    status: response.status,
+    type: response.headers.get('content-type'),
+    body: (await response.json()) as Record<string, unknown>,
+  };
 };
 
 describe('a service', () => {
@@ -40,7 +44,12 @@ describe('a service', () => {
   afterAll(() => server.stop());
 
   it('boots, injects its context, answers probes and speaks problem details', async () => {
-    const service = await bootService({ name: 'example', config: ServiceConfig, module: ExampleModule, env: env(server) });
+    const service = await bootService({
+      name: 'example',
+      config: ServiceConfig,
+      module: ExampleModule,
+      env: env(server),
+    });
     try {
       expect(await get(service, '/partitions')).toMatchObject({ status: 200, body: { partitions: 16 } });
       expect(await get(service, '/health/live')).toMatchObject({ status: 200, body: { status: 'live' } });
@@ -64,7 +73,12 @@ describe('a service', () => {
   });
 
   it('drains in order, with NATS still there until the last of it', async () => {
-    const service = await bootService({ name: 'example', config: ServiceConfig, module: ExampleModule, env: env(server) });
+    const service = await bootService({
+      name: 'example',
+      config: ServiceConfig,
+      module: ExampleModule,
+      env: env(server),
+    });
     const { drain, nc } = service.context;
     const order: string[] = [];
     for (const phase of ['close', 'work', 'consume', 'accept'] as const) {
@@ -89,7 +103,10 @@ describe('a service', () => {
       env: { ...env(server), PORT: '18591' },
     });
     const probe = async (path: string): Promise<number | undefined> =>
-      fetch(`http://127.0.0.1:18591${path}`).then((response) => response.status, () => undefined);
+      fetch(`http://127.0.0.1:18591${path}`).then(
+        (response) => response.status,
+        () => undefined,
+      );
     while ((await probe('/health/live')) !== 200) await new Promise((resolve) => setTimeout(resolve, 10));
     expect(await probe('/health/ready')).toBe(503);
     expect(await probe('/partitions')).toBe(503);

@@ -1,5 +1,11 @@
 import 'reflect-metadata';
-import { Module, type DynamicModule, type INestApplication, type NestApplicationOptions, type Type } from '@nestjs/common';
+import {
+  Module,
+  type DynamicModule,
+  type INestApplication,
+  type NestApplicationOptions,
+  type Type,
+} from '@nestjs/common';
 import { NestFactory } from '@nestjs/core';
 import { ExpressAdapter, type NestExpressApplication } from '@nestjs/platform-express';
 import { randomBytes } from 'node:crypto';
@@ -89,7 +95,10 @@ async function bootNest<C extends ServiceConfig>(
   const provider = { provide: ServiceContext, useValue: context };
   const root: DynamicModule = {
     module: class ServiceRoot {},
-    imports: [{ module: ServiceContextModule, global: true, providers: [provider], exports: [ServiceContext] }, service],
+    imports: [
+      { module: ServiceContextModule, global: true, providers: [provider], exports: [ServiceContext] },
+      service,
+    ],
   };
   Module({})(root.module);
   const app = await NestFactory.create<NestExpressApplication>(root, new ExpressAdapter(), {

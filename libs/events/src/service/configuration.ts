@@ -42,7 +42,10 @@ export function readConfiguration<C extends object>(type: new () => C, env: Envi
     const name = names.get(error.property) ?? error.property;
     const given = env[name];
     const is = given === undefined || given === '' ? 'it is not set' : `it is "${isSecret(name) ? '…' : given}"`;
-    return Object.values(error.constraints ?? {}).map((text) => `${text.replace(error.property, name)} (${is})`);
+    // One line says enough: the broadest constraint comes last.
+    return Object.values(error.constraints ?? {})
+      .slice(-1)
+      .map((text) => `${text.replace(error.property, name)} (${is})`);
   });
   if (faults.length > 0) throw new ConfigurationFault(faults);
   return config;
@@ -127,7 +130,9 @@ export class ServiceConfig {
 /** For services with a store: each keeps to its own Postgres schema. */
 export class DatabaseConfig extends ServiceConfig {
   @Env('DATABASE_URL')
-  @Matches(/^postgres(ql)?:\/\/\S+$/, { message: 'databaseUrl must be a URL like postgres://user:password@host:5432/flex' })
+  @Matches(/^postgres(ql)?:\/\/\S+$/, {
+    message: 'databaseUrl must be a URL like postgres://user:password@host:5432/flex',
+  })
   databaseUrl: string = 'postgres://postgres:postgres@127.0.0.1:5432/flex';
 
   @Env('DATABASE_POOL')

@@ -24,18 +24,26 @@ const faultsOf = (env: Record<string, string>): string[] => {
 
 describe('configuration', () => {
   it('takes defaults, and converts what is set', () => {
-    const config = readConfiguration(ExampleConfig, { PORT: '18500', EXAMPLE_ON: 'no', NATS_USER: '', FLEX_HOST: ' ::1 ' });
+    const config = readConfiguration(ExampleConfig, {
+      PORT: '18500',
+      EXAMPLE_ON: 'no',
+      NATS_USER: '',
+      FLEX_HOST: ' ::1 ',
+    });
     expect(config).toMatchObject({ limit: 7, on: false, port: 18500, host: '::1', natsUrl: 'nats://127.0.0.1:4222' });
     expect(config.natsUser).toBeUndefined();
-    expect(readConfiguration(ExampleConfig, { EXAMPLE_ON: 'true', EXAMPLE_LIMIT: '9' })).toMatchObject({ limit: 9, on: true });
+    expect(readConfiguration(ExampleConfig, { EXAMPLE_ON: 'true', EXAMPLE_LIMIT: '9' })).toMatchObject({
+      limit: 9,
+      on: true,
+    });
   });
 
   it('says every fault in one line that names the variable and what it is', () => {
     const faults = faultsOf({ PORT: '70000', EXAMPLE_LIMIT: 'many', EXAMPLE_ON: 'maybe', NATS_URL: 'http://x' });
-    expect(faults).toHaveLength(6);
+    expect(faults).toHaveLength(4);
     expect(faults).toContain('PORT must not be greater than 65535 (it is "70000")');
     expect(faults).toContain('EXAMPLE_ON must be a boolean value (it is "maybe")');
-    expect(faults.filter((fault) => fault.startsWith('EXAMPLE_LIMIT'))).toHaveLength(2);
+    expect(faults).toContain('EXAMPLE_LIMIT must be an integer number (it is "many")');
   });
 
   it('never repeats a secret', () => {

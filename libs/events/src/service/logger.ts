@@ -5,7 +5,16 @@ import { traceFields } from './telemetry.js';
 export type { Logger };
 
 /** Fields that must never reach a log, wherever they stand. */
-const SECRETS = ['password', 'authorization', 'apiKey', 'token', '*.password', '*.authorization', '*.apiKey', '*.token'];
+const SECRETS = [
+  'password',
+  'authorization',
+  'apiKey',
+  'token',
+  '*.password',
+  '*.authorization',
+  '*.apiKey',
+  '*.token',
+];
 
 /** JSON lines on stdout: time, level, service, instance, and what the caller adds. */
 export function createLogger(service: string, instance: string, level: string): Logger {

@@ -8,7 +8,8 @@ export function problemOf(error: unknown): Problem {
   if (error instanceof Rejection) return { type: `urn:flex:problem:${error.problem.code}`, ...error.problem };
   if (error instanceof HttpException) {
     const status = error.getStatus();
-    const code = status === 404 ? 'not_found' : status === 413 ? 'too_large' : status < 500 ? 'bad_request' : 'unavailable';
+    const code =
+      status === 404 ? 'not_found' : status === 413 ? 'too_large' : status < 500 ? 'bad_request' : 'unavailable';
     return { type: `urn:flex:problem:${code}`, title: error.message, status, code };
   }
   return { type: 'urn:flex:problem:internal', title: 'Internal error', status: 500, code: 'internal' };
@@ -30,7 +31,10 @@ export class ProblemFilter implements ExceptionFilter {
   catch(error: unknown, host: ArgumentsHost): void {
     const problem = problemOf(error);
     if (problem.status >= 500) {
-      this.log.error({ reason: reasonOf(error), stack: error instanceof Error ? error.stack : undefined }, 'request failed');
+      this.log.error(
+        { reason: reasonOf(error), stack: error instanceof Error ? error.stack : undefined },
+        'request failed',
+      );
     }
     const response = host.switchToHttp().getResponse<HttpResponse>();
     if (response.headersSent) response.end();
