@@ -138,3 +138,19 @@ export {
 export { Rejection, ContractViolation, type Problem } from './problem.js';
 export { services, type DataOf, type EventDefinition, type ServiceName } from './events/define.js';
 export { FacetValues, Failure, Acceptance, Usage, Chain } from './events/parts.js';
+export {
+  API_PREFIX,
+  BODY_DEPTH_LIMIT,
+  BODY_LIMIT_BYTES,
+  commonProblems,
+  routeOf,
+  routes,
+  scopes,
+  type ApiRoute,
+  type RouteId,
+  type Scope,
+} from './api/routes.js';
+export * as apiBodies from './api/bodies.js';
+export * as apiViews from './api/views.js';
+export type { Accepted, EventPageView, NodeStateView, RunItem, RunView, TaskItem } from './api/views.js';
+export type { ResolveBody } from './api/bodies.js';

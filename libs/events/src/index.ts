@@ -17,7 +17,8 @@ export {
   QUERY_ROOT,
   REGISTRY_STREAM,
 } from './names.js';
-export { DEDUPE_WINDOW_MS, ensureStreams, readLogShape, type LogShape, type StreamsOptions } from './streams.js';
+export { DEDUPE_WINDOW_MS } from './retry.js';
+export { ensureStreams, readLogShape, type LogShape, type StreamsOptions } from './streams.js';
 export { EventLog, openEventLog, type EventLogOptions } from './event-log.js';
 export { FencedWriter, type PartitionClaim } from './fenced-writer.js';
 export { eventDigest, StoredMessage, type LogEvent } from './stored-message.js';
@@ -25,3 +26,6 @@ export { Tail, type PoisonHandler, type PoisonMessage, type TailOptions } from '
 export type { RunReading } from './read-run.js';
 export type { PubAck } from './ack-mux.js';
 export { CLAIM_THRESHOLD } from './claim-store.js';
+export { OrderedReader, type Delivered } from './ordered-reader.js';
+export { decodeDelivered } from './tail.js';
+export { isRunId, parseSubject, runFilters } from './subject.js';
