@@ -1,0 +1,43 @@
+import { readFile } from 'node:fs/promises';
+import { issuesOf, TaskEnvelope } from '@flex/contracts';
+import type { CommandContext } from '../command.js';
+import { usage } from '../failure.js';
+import { jsonFault } from '../json-place.js';
+
+/** Text of a JSON file, or of standard input for `-`; unreadable or not JSON is a usage failure with the place. */
+export async function readJson(context: CommandContext, path: string): Promise<unknown> {
+  const name = path === '-' ? 'standard input' : path;
+  const text = path === '-' ? await context.stdin() : await readText(path);
+  if (text.trim() === '') throw usage(`${name} is empty`);
+  const json = text.replace(/^\uFEFF/, '');
+  try {
+    return JSON.parse(json);
+  } catch {
+    const { line, column, expected } = jsonFault(json);
+    throw usage(`${name} is not JSON: line ${line}, column ${column}: expected ${expected}`);
+  }
+}
+
+/** An envelope that passes its schema. What needs the registry to judge, the gateway judges. */
+export async function readEnvelope(context: CommandContext, path: string): Promise<TaskEnvelope> {
+  const value = await readJson(context, path);
+  const issues = issuesOf(TaskEnvelope, value);
+  if (issues.length === 0) return value as TaskEnvelope;
+  const name = path === '-' ? 'standard input' : path;
+  throw usage(
+    `${name} is not a valid envelope`,
+    issues.map((issue) => `${issue.pointer || '/'}: ${issue.message}`),
+  );
+}
+
+async function readText(path: string): Promise<string> {
+  try {
+    return await readFile(path, 'utf8');
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException;
+    if (code === 'ENOENT') throw usage(`no such file: ${path}`);
+    if (code === 'EISDIR') throw usage(`${path} is a folder, not an envelope`);
+    if (code === 'EACCES') throw usage(`${path} may not be read`);
+    throw usage(`${path} cannot be read: ${(error as Error).message}`);
+  }
+}

@@ -1,0 +1,61 @@
+import { globalOptions } from './arguments.js';
+import type { CommandSpec } from './command.js';
+import { usage } from './failure.js';
+
+export const shells = ['bash', 'zsh', 'fish'] as const;
+
+/** Commands of the launcher, which completion offers as well. */
+const launcherCommands = ['up', 'down', 'status', 'logs', 'test', 'doctor', 'bench', 'chaos', 'help'];
+
+/** What may follow a command: its options and the choices of its first argument. */
+const wordsOf = (command: CommandSpec): string[] => [
+  ...(command.arguments?.[0]?.choices ?? []),
+  ...[...(command.options ?? []), ...globalOptions].map((option) => `--${option.name}`),
+];
+
+/** A completion script, made from the command table. */
+export function completionScript(shell: string, commands: readonly CommandSpec[]): string {
+  const names = [...commands.map((command) => command.name), ...launcherCommands];
+  switch (shell) {
+    case 'bash':
+      return bash(names, commands);
+    case 'zsh':
+      return `autoload -U +X bashcompinit && bashcompinit\n${bash(names, commands)}`;
+    case 'fish':
+      return fish(names, commands);
+    default:
+      throw usage(`no completion for "${shell}"; there is one for ${shells.join(', ')}`);
+  }
+}
+
+function bash(names: readonly string[], commands: readonly CommandSpec[]): string {
+  const cases = commands.map((command) => `    ${command.name}) words="${wordsOf(command).join(' ')}" ;;`);
+  return [
+    '_flex() {',
+    '  local current="${COMP_WORDS[COMP_CWORD]}" words=""',
+    '  if [ "$COMP_CWORD" -eq 1 ]; then',
+    `    COMPREPLY=($(compgen -W "${names.join(' ')}" -- "$current"))`,
+    '    return',
+    '  fi',
+    '  case "${COMP_WORDS[1]}" in',
+    ...cases,
+    '  esac',
+    '  COMPREPLY=($(compgen -W "$words" -- "$current") $(compgen -f -- "$current"))',
+    '}',
+    'complete -o filenames -F _flex flex ./flex',
+  ].join('\n');
+}
+
+function fish(names: readonly string[], commands: readonly CommandSpec[]): string {
+  const quote = (text: string): string => `'${text.replaceAll('\\', '\\\\').replaceAll("'", "\\'")}'`;
+  return [
+    `complete -c flex -n __fish_use_subcommand -f -a ${quote(names.join(' '))}`,
+    ...commands.flatMap((command) =>
+      [...(command.options ?? []), ...globalOptions].map(
+        (option) =>
+          `complete -c flex -n ${quote(`__fish_seen_subcommand_from ${command.name}`)} -l ${option.name}` +
+          `${option.value ? ' -r' : ''} -d ${quote(option.summary)}`,
+      ),
+    ),
+  ].join('\n');
+}
