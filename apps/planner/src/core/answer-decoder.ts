@@ -60,9 +60,12 @@ function decode<T>(answer: string, schema: TSchema, shape: (record: JsonRecord) 
 }
 
 /** Endpoints without structured output like to wrap JSON into a Markdown block. */
-const withoutFence = (answer: string): string => /^\s*```(?:json)?\s*\n([\s\S]*?)\n\s*```\s*$/.exec(answer)?.[1] ?? answer;
+const withoutFence = (answer: string): string =>
+  /^\s*```(?:json)?\s*\n([\s\S]*?)\n\s*```\s*$/.exec(answer)?.[1] ?? answer;
 
-const malformed = (issues: { pointer: string; message: string }[]): { ok: false; diagnostics: PlannerDiagnostic[] } => ({
+const malformed = (
+  issues: { pointer: string; message: string }[],
+): { ok: false; diagnostics: PlannerDiagnostic[] } => ({
   ok: false,
   diagnostics: issues.slice(0, MAX_FINDINGS).map(({ pointer, message }) => ({
     code: 'DRAFT_MALFORMED',
@@ -93,7 +96,8 @@ function draftNode(value: Json, branches: readonly Branch[]): DraftNode {
     inputs: branch?.inputs,
     fallback: strings(node.fallback),
     mapping: mappings(node.mapping, String(node.id)),
-    routes: node.routes == null ? undefined : listOf(node.routes).map((route) => present(pick(route, ['to', 'condition']))),
+    routes:
+      node.routes == null ? undefined : listOf(node.routes).map((route) => present(pick(route, ['to', 'condition']))),
   }) as unknown as DraftNode;
 }
 
@@ -119,7 +123,8 @@ function deltaOperation(value: Json, branches: readonly Branch[]): DeltaOperatio
 /** `[{facet, json}]` as a mapping per facet; a plain object, as looser endpoints write it, is taken as it is. */
 function mappings(value: Json | undefined, nodeId: string): Record<string, Mapping> | undefined {
   if (value == null) return undefined;
-  if (!Array.isArray(value)) return Object.keys(recordOf(value)).length > 0 ? (value as Record<string, Mapping>) : undefined;
+  if (!Array.isArray(value))
+    return Object.keys(recordOf(value)).length > 0 ? (value as Record<string, Mapping>) : undefined;
   if (value.length === 0) return undefined;
   return Object.fromEntries(
     value.map((item): [string, Mapping] => {

@@ -68,7 +68,10 @@ describe('decoding a draft', () => {
       provenance: [],
       metadata: { admin: true },
     };
-    const decoded = decodeDraft(JSON.stringify({ nodes: [greedy], edges: [], metadata: { runtime: 'deterministic' } }), []);
+    const decoded = decodeDraft(
+      JSON.stringify({ nodes: [greedy], edges: [], metadata: { runtime: 'deterministic' } }),
+      [],
+    );
     expect(decoded).toEqual(decodeDraft(answer([strictNode]), []));
   });
 
@@ -86,13 +89,23 @@ describe('decoding a draft', () => {
     ['a node without id', answer([{ ...strictNode, id: null }]), '/nodes/0/id', 'required'],
     ['an unknown kind', answer([{ ...strictNode, kind: 'magic' }]), '/nodes/0/kind', 'must be one of'],
     ['nodes that are text', answer('write it'), '/nodes/0/id', 'required'],
-    ['a mapping that is no JSON text', answer([{ ...strictNode, mapping: [{ facet: 'f', json: '{' }] }]), '', 'mapping of facet f'],
+    [
+      'a mapping that is no JSON text',
+      answer([{ ...strictNode, mapping: [{ facet: 'f', json: '{' }] }]),
+      '',
+      'mapping of facet f',
+    ],
     ['an id with spaces', answer([{ ...strictNode, id: 'a b' }]), '/nodes/0/id', 'pattern'],
   ])('finds %s, with a pointer', (_name, text, pointer, message) => {
     const decoded = decodeDraft(text, []);
     if (decoded.ok) throw new Error('was accepted');
     expect(decoded.diagnostics).toContainEqual(
-      expect.objectContaining({ code: 'DRAFT_MALFORMED', severity: 'error', pointer, message: expect.stringContaining(message) }),
+      expect.objectContaining({
+        code: 'DRAFT_MALFORMED',
+        severity: 'error',
+        pointer,
+        message: expect.stringContaining(message),
+      }),
     );
     expect(decoded.diagnostics.length).toBeLessThanOrEqual(20);
   });

@@ -23,7 +23,8 @@ export interface ModelFailure {
  * a refusal repeats itself, and an endpoint that was retried already would only cost another timeout, so there the
  * deterministic draft answers at once.
  */
-export const canRevise = (failure: ModelFailure): boolean => failure.kind === 'malformed' || failure.kind === 'truncated';
+export const canRevise = (failure: ModelFailure): boolean =>
+  failure.kind === 'malformed' || failure.kind === 'truncated';
 
 /** The findings that go into the log: errors when the model shall revise, warnings when the deterministic draft stands in. */
 export function diagnosticsOf(failure: ModelFailure): PlannerDiagnostic[] {
@@ -52,8 +53,9 @@ export function diagnosticsOf(failure: ModelFailure): PlannerDiagnostic[] {
   ];
 }
 
-const advice: Record<'refused' | 'unavailable' | 'misconfigured', string> & Partial<Record<ModelFailureKind, string>> = {
-  refused: 'Rephrase the objective, or plan without the model (planning.hybrid: false).',
-  unavailable: 'Check the endpoint and its rate limits, or plan without the model (FLEX_HYBRID_PLANNING=false).',
-  misconfigured: 'Check OPENAI_BASE_URL, OPENAI_API_KEY and FLEX_PLANNER_MODEL.',
-};
+const advice: Record<'refused' | 'unavailable' | 'misconfigured', string> & Partial<Record<ModelFailureKind, string>> =
+  {
+    refused: 'Rephrase the objective, or plan without the model (planning.hybrid: false).',
+    unavailable: 'Check the endpoint and its rate limits, or plan without the model (FLEX_HYBRID_PLANNING=false).',
+    misconfigured: 'Check OPENAI_BASE_URL, OPENAI_API_KEY and FLEX_PLANNER_MODEL.',
+  };

@@ -62,7 +62,10 @@ export const constraintsSection = (request: PlanRequest, tokens: number): string
       ? [fenceWithin('constraints', json(constraints), tokens)]
       : []),
     ...(goalConditions?.length
-      ? ['Conditions on facets that must hold at the end:', fenceWithin('goal conditions', json(goalConditions), tokens)]
+      ? [
+          'Conditions on facets that must hold at the end:',
+          fenceWithin('goal conditions', json(goalConditions), tokens),
+        ]
       : []),
   ];
   return parts.length > 0 ? section('Constraints', parts.join('\n')) : undefined;
@@ -79,7 +82,9 @@ export function policiesSection(request: PlanRequest, tokens: number): string {
     'Rules for the plan, and its budget:',
     fenceWithin('rules', json({ ...rules, budget }), tokens),
     ...(watching.length > 0 ? ['Policies that watch the run:', fenceWithin('runtime', json(watching), tokens)] : []),
-    ...(directives.length > 0 ? ['Wishes of the client:', fenceWithin('directives', directives.join('\n'), tokens)] : []),
+    ...(directives.length > 0
+      ? ['Wishes of the client:', fenceWithin('directives', directives.join('\n'), tokens)]
+      : []),
   ];
   return section('Policies', lines.join('\n'));
 }

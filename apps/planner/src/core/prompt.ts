@@ -64,11 +64,14 @@ export function buildPrompt({ request, snapshot, deterministic, tokenBudget }: P
   const before = fixed(head);
   const after = fixed(tail);
 
-  let left = tokenBudget - estimateTokens(systemText) - estimateTokens(before) - estimateTokens(after) - SECTION_OVERHEAD;
+  let left =
+    tokenBudget - estimateTokens(systemText) - estimateTokens(before) - estimateTokens(after) - SECTION_OVERHEAD;
   const ranked = relevantCapabilities(request, snapshot, deterministic, wantedFacets(request, deterministic));
   const needed = new Set(capabilitiesOf(deterministic));
   const forFacets = Math.floor(Math.max(0, left) * SHARE.facets);
-  const capabilities = takeWhileFits(ranked, describeCapability, left - forFacets, ({ capabilityId }) => needed.has(capabilityId));
+  const capabilities = takeWhileFits(ranked, describeCapability, left - forFacets, ({ capabilityId }) =>
+    needed.has(capabilityId),
+  );
   left -= capabilities.tokens;
   const facets = takeWhileFits(facetsOf(capabilities.taken, request, snapshot), describeFacet, left, () => false);
 
@@ -91,7 +94,12 @@ export function buildPrompt({ request, snapshot, deterministic, tokenBudget }: P
 const SECTION_OVERHEAD = 160;
 
 /** The first items whose texts fit together; an item that must be there is taken even when it no longer fits. */
-function takeWhileFits<T>(items: readonly T[], describe: (item: T) => string, tokens: number, must: (item: T) => boolean) {
+function takeWhileFits<T>(
+  items: readonly T[],
+  describe: (item: T) => string,
+  tokens: number,
+  must: (item: T) => boolean,
+) {
   const taken: T[] = [];
   const texts: string[] = [];
   let used = 0;

@@ -24,7 +24,16 @@ const prompt = (rest: Partial<Parameters<typeof buildPrompt>[0]> = {}) =>
 describe('the prompt', () => {
   it('has labelled sections: objective, contract, policies, capabilities, facets, starting point', () => {
     const titles = [...prompt().user.matchAll(/^## (.+)$/gm)].map(([, title]) => title);
-    expect(titles).toEqual(['Objective', 'Output contract', 'Policies', 'Inputs', 'Capabilities', 'Facets', 'Starting point', 'Task']);
+    expect(titles).toEqual([
+      'Objective',
+      'Output contract',
+      'Policies',
+      'Inputs',
+      'Capabilities',
+      'Facets',
+      'Starting point',
+      'Task',
+    ]);
     expect(prompt().user).toContain('- writer.linkedin (execution, ai)');
     expect(prompt().user).toContain('meaning: What the client wants to reach');
     expect(prompt().user).toContain('"capabilityId":"writer.linkedin"');
@@ -45,7 +54,9 @@ describe('the prompt', () => {
     });
     const { user } = prompt({ request });
     expect(user).toContain('This is attempt 2');
-    expect(user).toContain('- error CAPABILITY_NOT_REGISTERED {"nodeId":"write"}: No capability writer.linkdin Suggestion: writer.linkedin');
+    expect(user).toContain(
+      '- error CAPABILITY_NOT_REGISTERED {"nodeId":"write"}: No capability writer.linkdin Suggestion: writer.linkedin',
+    );
   });
 
   it('tells a replan what is done, what runs and why', () => {
@@ -102,7 +113,10 @@ describe('the prompt', () => {
     const crowd = Array.from({ length: 500 }, (_, at) =>
       capability(`crowd.n${at}`, 'execution', ['planKnobs'], ['recommendationSet'], { summary: 'words '.repeat(60) }),
     );
-    const { shown, omitted, tokens, user } = prompt({ snapshot: snapshotOf([...crowd, ...capabilities]), tokenBudget: 4_000 });
+    const { shown, omitted, tokens, user } = prompt({
+      snapshot: snapshotOf([...crowd, ...capabilities]),
+      tokenBudget: 4_000,
+    });
     expect(tokens).toBeLessThanOrEqual(4_000);
     expect(shown[0]).toBe('writer.linkedin');
     expect(omitted.length).toBeGreaterThan(400);

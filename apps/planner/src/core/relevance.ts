@@ -1,4 +1,11 @@
-import type { EventData, Facet, PlanDelta, PlannerDraft, RegisteredCapability, RegistrySnapshot } from '@flex/contracts';
+import type {
+  EventData,
+  Facet,
+  PlanDelta,
+  PlannerDraft,
+  RegisteredCapability,
+  RegistrySnapshot,
+} from '@flex/contracts';
 
 type PlanRequest = EventData<'plan.requested'>;
 
@@ -80,7 +87,9 @@ export function capabilitiesOf(proposed: { draft?: PlannerDraft; delta?: PlanDel
     ...(proposed?.draft?.nodes ?? []),
     ...(proposed?.delta?.operations ?? []).flatMap((operation) => ('node' in operation ? operation.node : [])),
   ];
-  return nodes.flatMap((node) => [node.capabilityId, node.derivedFrom, ...(node.fallback ?? [])]).filter((id) => id != null);
+  return nodes
+    .flatMap((node) => [node.capabilityId, node.derivedFrom, ...(node.fallback ?? [])])
+    .filter((id) => id != null);
 }
 
 const wordsOf = (text: string): Set<string> =>

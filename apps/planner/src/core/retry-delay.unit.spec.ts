@@ -43,7 +43,11 @@ describe('a failure of the model', () => {
       { code: 'DRAFT_MALFORMED', severity: 'error', suggestion: expect.stringContaining('fewer nodes') },
     ]);
     expect(diagnosticsOf({ kind: 'refused', message: 'The model refused: no' })).toMatchObject([
-      { code: 'PLANNER_REFUSED', severity: 'warning', message: 'The model refused: no; the deterministic draft stands in' },
+      {
+        code: 'PLANNER_REFUSED',
+        severity: 'warning',
+        message: 'The model refused: no; the deterministic draft stands in',
+      },
     ]);
     expect(diagnosticsOf({ kind: 'unavailable', message: 'late' })).toMatchObject([{ code: 'PLANNER_UNAVAILABLE' }]);
   });
@@ -52,7 +56,11 @@ describe('a failure of the model', () => {
 describe('usage', () => {
   it('is priced per million tokens, and has no cost when no prices are known', () => {
     const usage = { inputTokens: 2000, outputTokens: 500 };
-    expect(priced(usage, 'm', { inputPerMillion: 2, outputPerMillion: 8 })).toEqual({ ...usage, model: 'm', cost: 0.008 });
+    expect(priced(usage, 'm', { inputPerMillion: 2, outputPerMillion: 8 })).toEqual({
+      ...usage,
+      model: 'm',
+      cost: 0.008,
+    });
     expect(priced(usage, 'm', { inputPerMillion: 0, outputPerMillion: 0 })).toEqual({ ...usage, model: 'm' });
   });
 });
