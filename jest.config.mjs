@@ -49,6 +49,10 @@ export default {
       globalSetup: '<rootDir>/deploy/embedded/jest/run-setup.mjs',
       globalTeardown: '<rootDir>/deploy/embedded/jest/run-teardown.mjs',
     },
-    level('e2e', 120_000),
+    {
+      ...level('e2e', 120_000),
+      globalSetup: '<rootDir>/deploy/embedded/jest/e2e-setup.mjs',
+      globalTeardown: '<rootDir>/deploy/embedded/jest/e2e-teardown.mjs',
+    },
   ],
 };

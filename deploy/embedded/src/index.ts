@@ -1,1 +1,6 @@
-export {};
+/** The embedded stack: every server and service as processes of this machine, without containers. */
+export { ensureStack, stopStack, type EnsureOptions, type RunningStack, type StackInfo } from './ensure-stack.js';
+export { OperatorError } from './operator-error.js';
+export { homeOf, readChoices, SERVICES, type ServiceName, type StackChoices } from './settings.js';
+export { logPath, readState, supervisorOf, type ProcessRecord, type StackState } from './stack-state.js';
+export { hasEnded, isRunning, signal, type ProcessIdentity } from './process-identity.js';

@@ -61,7 +61,7 @@ export async function initialise(
   ]);
   let output = '';
   const code = await new Promise<number | null>((resolve, reject) => {
-    const child = spawn(command, args, { stdio: ['ignore', 'pipe', 'pipe'], env, signal, ...user });
+    const child = spawn(command, args, { stdio: ['ignore', 'pipe', 'pipe'], env, signal, cwd: '/', ...user });
     child.stdout.on('data', (chunk: Buffer) => (output += chunk.toString()));
     child.stderr.on('data', (chunk: Buffer) => (output += chunk.toString()));
     child.once('error', reject);
