@@ -31,7 +31,10 @@ export function parseArguments(command: CommandSpec, words: readonly string[]): 
       word.startsWith('--') ? candidate.name === name : candidate.short === name,
     );
     if (!option) {
-      const meant = nearest(name, options.map((candidate) => candidate.name));
+      const meant = nearest(
+        name,
+        options.map((candidate) => candidate.name),
+      );
       throw usage(`unknown option ${word}${meant ? `; did you mean --${meant}?` : ''}`, [help]);
     }
     let value = 'true';
@@ -76,10 +79,9 @@ function checkPositionals(command: CommandSpec, positionals: readonly string[], 
     const given = positionals[index];
     if (given !== undefined && argument.choices && !argument.choices.includes(given)) {
       const meant = nearest(given, argument.choices);
-      throw usage(
-        `"${given}" is not one of ${argument.choices.join(', ')}${meant ? `; did you mean ${meant}?` : ''}`,
-        [help],
-      );
+      throw usage(`"${given}" is not one of ${argument.choices.join(', ')}${meant ? `; did you mean ${meant}?` : ''}`, [
+        help,
+      ]);
     }
   }
 }

@@ -76,14 +76,23 @@ export const commands: readonly CommandSpec[] = [
     ],
     options: [
       { name: 'run', value: 'runId', summary: 'list: only tasks of this run' },
-      { name: 'status', value: 'status', summary: 'list: open (default), answered, closed', choices: ['open', 'answered', 'closed'] },
-      { name: 'kind', value: 'kind', summary: 'list: only this kind', choices: ['review', 'approval', 'output', 'escalation'] },
+      {
+        name: 'status',
+        value: 'status',
+        summary: 'list: open (default), answered, closed',
+        choices: ['open', 'answered', 'closed'],
+      },
+      {
+        name: 'kind',
+        value: 'kind',
+        summary: 'list: only this kind',
+        choices: ['review', 'approval', 'output', 'escalation'],
+      },
       { name: 'role', value: 'role', summary: 'list: only tasks assigned to this role' },
       { name: 'comment', value: 'text', summary: 'A word with the answer; kept in the log' },
       { name: 'operations', value: 'file', summary: 'edit: JSON list of delta operations' },
       { name: 'output', value: 'file', summary: 'answer: JSON object, value per facet' },
       { name: 'text', value: 'text', summary: 'answer: free text' },
-      { name: 'by', value: 'name', summary: 'Who answers' },
       limit,
     ],
     examples: [

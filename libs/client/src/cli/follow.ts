@@ -125,6 +125,7 @@ function conclude(context: CommandContext, view: RunView): number {
 }
 
 function footer(view: RunView): string {
-  const elapsed = view.startedAt !== undefined && view.endedAt !== undefined ? duration(view.endedAt - view.startedAt) : '';
+  const elapsed =
+    view.startedAt !== undefined && view.endedAt !== undefined ? duration(view.endedAt - view.startedAt) : '';
   return `completed in ${elapsed}, plan v${view.planVersion ?? 1}, ${view.nodes.length} nodes · flex explain ${view.runId}`;
 }

@@ -8,7 +8,10 @@ export interface GatewayAddress {
   apiKey?: string;
 }
 
-type Query = Record<string, string | number | boolean | undefined>;
+type Query = Record<string, string | number | readonly string[] | undefined>;
+
+/** Items that the gateway gives in one page at most. */
+const PAGE = 500;
 
 export interface StreamRequest {
   /** Submits this envelope; absent to watch a run that exists. */
@@ -35,6 +38,22 @@ export class Gateway {
     return this.send<T>('POST', path, {}, body, headers);
   }
 
+  delete<T>(path: string): Promise<T> {
+    return this.send<T>('DELETE', path, {});
+  }
+
+  /** The first `limit` items of a list, over as many pages as that takes. */
+  async pages<T>(path: string, query: Query, limit: number): Promise<T[]> {
+    const items: T[] = [];
+    for (let cursor: string | undefined; ;) {
+      const size = Math.min(PAGE, limit - items.length);
+      const page = await this.get<{ items: T[]; next?: string }>(path, { ...query, limit: size, cursor });
+      items.push(...page.items);
+      cursor = page.next;
+      if (cursor === undefined || items.length >= limit) return items.slice(0, limit);
+    }
+  }
+
   /**
    * The frames of a run, each once, until its last. A lost connection is taken up where it broke off; a submission
    * that was lost is sent again under the same idempotency key.
@@ -56,7 +75,8 @@ export class Gateway {
       } catch (error) {
         if (request.signal.aborted) return;
         // The first connection either comes about or the user is told so at once.
-        if (!(error instanceof Disconnected) || (last === undefined && attempt === 0)) throw toFailure(error, this.address);
+        if (!(error instanceof Disconnected) || (last === undefined && attempt === 0))
+          throw toFailure(error, this.address);
         if (attempt >= RECONNECTS) throw toFailure(error, this.address);
       }
       if (request.signal.aborted) return;
@@ -68,7 +88,13 @@ export class Gateway {
   private async open(request: StreamRequest, runId: string | undefined, last: string | undefined): Promise<Response> {
     if (runId === undefined && request.submit) {
       const { path, body, idempotencyKey } = request.submit;
-      return this.fetch('POST', path, { accept: 'text/event-stream', 'idempotency-key': idempotencyKey }, body, request.signal);
+      return this.fetch(
+        'POST',
+        path,
+        { accept: 'text/event-stream', 'idempotency-key': idempotencyKey },
+        body,
+        request.signal,
+      );
     }
     const headers: Record<string, string> = { accept: 'text/event-stream' };
     if (last !== undefined) headers['last-event-id'] = last;
@@ -82,8 +108,11 @@ export class Gateway {
     body?: unknown,
     headers: Record<string, string> = {},
   ): Promise<T> {
-    const pairs = Object.entries(query).flatMap(([key, value]) => (value === undefined ? [] : [[key, String(value)]]));
-    const search = pairs.length === 0 ? '' : `?${new URLSearchParams(pairs as [string, string][])}`;
+    const pairs = Object.entries(query).flatMap(([key, value]) => {
+      if (value === undefined) return [];
+      return (Array.isArray(value) ? value : [value]).map((item): [string, string] => [key, String(item)]);
+    });
+    const search = pairs.length === 0 ? '' : `?${new URLSearchParams(pairs)}`;
     try {
       const response = await this.fetch(
         method,
@@ -114,7 +143,8 @@ export class Gateway {
     }
     if (response.ok) return response;
     const text = await response.text().catch(() => '');
-    if ([502, 503, 504].includes(response.status) && !text.includes('"code"')) throw new Disconnected(`HTTP ${response.status}`);
+    if ([502, 503, 504].includes(response.status) && !text.includes('"code"'))
+      throw new Disconnected(`HTTP ${response.status}`);
     throw refusal(response.status, text);
   }
 }

@@ -2,7 +2,8 @@ import { globalOptions } from './arguments.js';
 import type { ArgumentSpec, CommandSpec, OptionSpec } from './command.js';
 import type { Paint } from './terminal.js';
 
-const argumentText = (argument: ArgumentSpec): string => (argument.optional ? `[${argument.name}]` : `<${argument.name}>`);
+const argumentText = (argument: ArgumentSpec): string =>
+  argument.optional ? `[${argument.name}]` : `<${argument.name}>`;
 
 export const usageLine = (command: CommandSpec): string =>
   ['flex', command.name, ...(command.arguments ?? []).map(argumentText), '[options]'].join(' ');

@@ -75,13 +75,17 @@ function help(name: string | undefined, terminal: Terminal): number {
 }
 
 function unknownCommand(name: string): Failure {
-  const meant = nearest(name, commands.map((command) => command.name));
+  const meant = nearest(
+    name,
+    commands.map((command) => command.name),
+  );
   return usage(`unknown command "${name}"${meant ? `; did you mean ${meant}?` : ''}`, ['flex help lists the commands']);
 }
 
 /** One line, and what helps below it; a fault of ours is one line as well, for nobody can do anything with a stack. */
 function report(error: unknown, terminal: Terminal): number {
-  const failure = error instanceof Failure ? error : new Failure(error instanceof Error ? error.message : String(error));
+  const failure =
+    error instanceof Failure ? error : new Failure(error instanceof Error ? error.message : String(error));
   terminal.err(`${terminal.paintErr('red', 'flex:')} ${failure.message}`);
   for (const detail of failure.details) terminal.err(`  ${detail}`);
   return failure.exitCode;

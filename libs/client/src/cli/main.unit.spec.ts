@@ -64,7 +64,10 @@ describe('the command line', () => {
   });
 
   it('refuses an envelope that breaks its schema, with a pointer to each fault', async () => {
-    const bad = file('bad.json', JSON.stringify({ objectiv: 'x', inputs: 3, outputContract: { mode: 'facets', facets: [] } }));
+    const bad = file(
+      'bad.json',
+      JSON.stringify({ objectiv: 'x', inputs: 3, outputContract: { mode: 'facets', facets: [] } }),
+    );
     const { code, err } = await cli(['run', bad]);
     expect(code).toBe(2);
     expect(err).toContain('/objectiv: unknown field "objectiv"');

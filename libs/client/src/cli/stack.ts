@@ -43,7 +43,9 @@ async function embeddedUrl(
     const home = homeOf(env);
     const state = supervisorOf(home) ? readState(home) : undefined;
     if (state) return state.url;
-    throw unreachable('no stack is running here', ['`flex up --detach` starts one; FLEX_URL or --url names another gateway']);
+    throw unreachable('no stack is running here', [
+      '`flex up --detach` starts one; FLEX_URL or --url names another gateway',
+    ]);
   }
   try {
     const onProgress = (line: string): void => terminal.err(terminal.paintErr('dim', line));

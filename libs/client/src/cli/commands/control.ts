@@ -6,7 +6,12 @@ import { readJson } from './envelope-file.js';
 const runPath = (runId: string, action: string): string => `/api/v1/flex/runs/${encodeURIComponent(runId)}/${action}`;
 
 /** Posts a wish about a run; the gateway answers when it is in the log. */
-async function wish(context: CommandContext, action: string, body: Record<string, unknown>, said: string): Promise<number> {
+async function wish(
+  context: CommandContext,
+  action: string,
+  body: Record<string, unknown>,
+  said: string,
+): Promise<number> {
   const runId = context.args.positionals[0]!;
   const gateway = await context.gateway();
   const answer = await gateway.post<unknown>(runPath(runId, action), body);
@@ -59,7 +64,10 @@ function metricOf(text: string): { metric: string; value: number } {
 export const replan: CommandHandler = async (context) => {
   const { args } = context;
   const file = args.text('operations');
-  const body: Record<string, unknown> = { rationale: args.text('rationale'), baseVersion: versionOf(context, 'base-version') };
+  const body: Record<string, unknown> = {
+    rationale: args.text('rationale'),
+    baseVersion: versionOf(context, 'base-version'),
+  };
   if (file !== undefined) {
     const read = await readJson(context, file);
     body['operations'] = Array.isArray(read) ? read : (read as { operations?: unknown }).operations;

@@ -10,7 +10,9 @@ export const run: CommandHandler = async (context) => {
   const gateway = await context.gateway({ start: true });
   const idempotencyKey = context.args.text('idempotency-key') ?? randomUUID();
   if (context.args.flag('detach')) {
-    const created = await gateway.post<{ runId: string }>('/api/v1/flex/runs', envelope, { 'idempotency-key': idempotencyKey });
+    const created = await gateway.post<{ runId: string }>('/api/v1/flex/runs', envelope, {
+      'idempotency-key': idempotencyKey,
+    });
     if (context.json) context.terminal.json(created);
     else context.terminal.out(created.runId);
     return exitCodes.ok;

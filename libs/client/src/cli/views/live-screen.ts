@@ -8,22 +8,32 @@ import { fit } from './table.js';
 const spinner = ['⠋', '⠙', '⠹', '⠸', '⠼', '⠴', '⠦', '⠧', '⠇', '⠏'];
 
 /** The lines of a live picture of a run: a heading, the plan with its nodes' states, what people are asked. */
-export function screenLines(view: RunView, now: number, size: { columns: number; rows: number }, paint: Paint): string[] {
+export function screenLines(
+  view: RunView,
+  now: number,
+  size: { columns: number; rows: number },
+  paint: Paint,
+): string[] {
   const lines = [heading(view, now, paint)];
   if (view.nodes.length > 0) {
     const room = Math.max(3, size.rows - 4 - view.openTasks.size);
     const { nodes, hidden } = worthShowing(view, room);
     lines.push(
-      ...planTree({ nodes, edges: view.edges }, {
-        paint,
-        status: (id) => view.byNode.get(id)?.status ?? 'pending',
-        note: (node) => noteOf(view, node, now, paint),
-      }),
+      ...planTree(
+        { nodes, edges: view.edges },
+        {
+          paint,
+          status: (id) => view.byNode.get(id)?.status ?? 'pending',
+          note: (node) => noteOf(view, node, now, paint),
+        },
+      ),
     );
     if (hidden > 0) lines.push(paint('dim', `… and ${hidden} more nodes`));
   }
   for (const task of view.openTasks.values()) {
-    lines.push(`${paint('yellow', '?')} ${fit(task.prompt, 120)} ${paint('dim', `(${task.kind}, task ${task.taskId})`)}`);
+    lines.push(
+      `${paint('yellow', '?')} ${fit(task.prompt, 120)} ${paint('dim', `(${task.kind}, task ${task.taskId})`)}`,
+    );
   }
   return lines;
 }

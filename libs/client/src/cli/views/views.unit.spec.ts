@@ -6,7 +6,12 @@ import { emptyRunView, observe, type RunView } from './run-view.js';
 import { fit, table } from './table.js';
 import { plain } from '../terminal.js';
 
-const node = (id: string, capabilityId = `agent.${id}`) => ({ id, kind: 'execution' as const, label: id, capabilityId });
+const node = (id: string, capabilityId = `agent.${id}`) => ({
+  id,
+  kind: 'execution' as const,
+  label: id,
+  capabilityId,
+});
 let seq = 0;
 const frame = (type: Frame['type'], payload: Frame['payload'] = {}, nodeId?: string): Frame => ({
   type,
@@ -148,7 +153,12 @@ describe('run view', () => {
 describe('live screen', () => {
   it('fits its rows, with what is at work or in trouble before the rest', () => {
     const ids = Array.from({ length: 200 }, (_, i) => `n${i}`);
-    const view = seen(frame('start'), planned(ids, []), frame('node_start', {}, 'n150'), frame('node_error', { final: true }, 'n199'));
+    const view = seen(
+      frame('start'),
+      planned(ids, []),
+      frame('node_start', {}, 'n150'),
+      frame('node_error', { final: true }, 'n199'),
+    );
     const lines = screenLines(view, 2_000_000, { columns: 80, rows: 20 }, plain);
     expect(lines.length).toBeLessThanOrEqual(20);
     expect(lines.join('\n')).toContain('n150');

@@ -1,0 +1,97 @@
+import type { ResolveBody, TaskItem } from '@flex/contracts';
+import type { CommandContext, CommandHandler } from '../command.js';
+import { exitCodes } from '../exit-codes.js';
+import { usage } from '../failure.js';
+import { relative } from '../views/duration.js';
+import { outline } from '../views/outline.js';
+import { table } from '../views/table.js';
+import { readJson } from './envelope-file.js';
+import { showItems } from './listing.js';
+import { limitOf } from './paging.js';
+
+const path = (taskId: string, action = ''): string => `/api/v1/flex/tasks/${encodeURIComponent(taskId)}${action}`;
+
+/** What people are asked, and their answers. */
+export const tasks: CommandHandler = async (context) => {
+  const [verb = 'list', taskId] = context.args.positionals;
+  if (verb === 'list') return list(context);
+  if (taskId === undefined) throw usage(`which task? flex tasks ${verb} <taskId>`, ['flex tasks lists the open ones']);
+  if (verb === 'show') return show(context, taskId);
+  const comment = context.args.text('comment');
+  if (verb === 'decline') return send(context, path(taskId, '/decline'), { comment }, `declined ${taskId}`);
+  const body: ResolveBody = { ...(await resolutionOf(context, verb)), comment };
+  return send(context, path(taskId, '/resolve'), body, `answered ${taskId}: ${body.resolution}`);
+};
+
+async function list(context: CommandContext): Promise<number> {
+  const { args, terminal } = context;
+  const gateway = await context.gateway();
+  const items = await gateway.pages<TaskItem>(
+    '/api/v1/flex/tasks',
+    {
+      status: args.text('status') ?? 'open',
+      kind: args.text('kind'),
+      runId: args.text('run'),
+      role: args.text('role'),
+    },
+    limitOf(context),
+  );
+  return showItems(context, items, 'nobody is asked anything', () => {
+    const now = Date.now();
+    const rows = items.map((task) => [
+      task.taskId,
+      task.kind,
+      task.status === 'open' ? 'open' : (task.resolution ?? task.outcome ?? task.status),
+      relative(Date.parse(task.requestedAt), now),
+      task.dueAt === undefined ? '–' : relative(Date.parse(task.dueAt), now),
+      task.prompt,
+    ]);
+    const lines = table(
+      ['TASK', 'KIND', 'STATUS', 'ASKED', 'DUE', 'PROMPT'],
+      rows,
+      terminal.paint,
+      terminal.stdout.columns,
+    );
+    for (const line of lines) terminal.out(line);
+    return exitCodes.ok;
+  });
+}
+
+async function show(context: CommandContext, taskId: string): Promise<number> {
+  const gateway = await context.gateway();
+  const task = await gateway.get<TaskItem>(path(taskId));
+  if (context.json) context.terminal.json(task);
+  else for (const line of outline(task, context.terminal.paint)) context.terminal.out(line);
+  return exitCodes.ok;
+}
+
+async function resolutionOf(context: CommandContext, verb: string): Promise<ResolveBody> {
+  const { args } = context;
+  switch (verb) {
+    case 'approve':
+    case 'reject':
+      return { resolution: verb };
+    case 'edit': {
+      const file = args.text('operations');
+      if (file === undefined) throw usage('an edit needs --operations <file>: a JSON list of delta operations');
+      const read = (await readJson(context, file)) as { operations?: ResolveBody['operations'] };
+      return { resolution: 'edit', operations: Array.isArray(read) ? read : read.operations };
+    }
+    default: {
+      const [file, text] = [args.text('output'), args.text('text')];
+      if (file !== undefined) {
+        return { resolution: 'output', output: (await readJson(context, file)) as ResolveBody['output'] };
+      }
+      if (text === undefined) throw usage('an answer needs --output <file> (value per facet) or --text <words>');
+      return { resolution: 'answer', answer: text };
+    }
+  }
+}
+
+async function send(context: CommandContext, to: string, body: object, said: string): Promise<number> {
+  const gateway = await context.gateway();
+  const answer = await gateway.post<unknown>(to, body);
+  if (context.json) context.terminal.json(answer);
+  else context.terminal.out(said);
+  return exitCodes.ok;
+}
