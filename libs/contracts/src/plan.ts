@@ -52,7 +52,8 @@ export interface PlanNode {
   /** Share of the wanted facets that a derived capability covers, 0..1. */
   coverage?: number;
   label: string;
-  facets: { input: string[]; optional?: string[]; output: string[] };
+  /** `keys`: the property of the compiled schemas under which a facet appears, where that is not its name. */
+  facets: { input: string[]; optional?: string[]; output: string[]; keys?: Record<string, string> };
   inputSchema: JsonSchema;
   outputSchema: JsonSchema;
   instruction: string;

@@ -28,6 +28,8 @@ export interface HumanTask {
   attempt?: number;
   planVersion?: number;
   policyId?: string;
+  /** Sequence of the verdict that asked for it. */
+  trigger?: number;
   /** What an approval leads to, and a rejection. */
   approveAction?: Action;
   rejectAction?: Action;

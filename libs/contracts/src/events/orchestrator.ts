@@ -222,6 +222,8 @@ export const orchestratorEvents = {
     data: Open({
       requestId: Type.Optional(Type.String()),
       policyId: Type.String(),
+      /** Sequence of the verdict or answer that asked for it. */
+      trigger: Type.Optional(Uint),
       action: Type.String(),
       done: Type.Boolean(),
       reason: Type.Optional(Type.String()),
@@ -271,7 +273,12 @@ export const orchestratorEvents = {
     version: 1,
     by: 'orchestrator',
     meaning: 'Nothing new starts until somebody resumes the run.',
-    data: Open({ reason: Type.Optional(Type.String()), policyId: Type.Optional(Type.String()), by }),
+    data: Open({
+      reason: Type.Optional(Type.String()),
+      policyId: Type.Optional(Type.String()),
+      trigger: Type.Optional(Uint),
+      by,
+    }),
   }),
   'run.resumed': event({
     version: 1,

@@ -28,6 +28,8 @@ export const Acceptance = Open({
   nodeId: Type.String(),
   attempt: Uint,
   outputs: Type.Optional(FacetValues),
+  /** Targets that a routing node chose. */
+  taken: Type.Optional(Type.Array(Type.String())),
 });
 export type Acceptance = Static<typeof Acceptance>;
 export const accepted = Type.Optional(Type.Array(Acceptance));

@@ -1,0 +1,119 @@
+import type { NewEvent } from '@flex/contracts';
+import { decideBudget, decideFinish } from './finish-decisions.js';
+import { decideFallen, decideLate, decideReady, decideReports, skipDead } from './node-decisions.js';
+import { decideEdits, decideOpening, decidePlanning, startPlanning } from './plan-decisions.js';
+import { decideActions, decideSignals, decideLost } from './policy-decisions.js';
+import { isHeld, type RunState } from './state.js';
+import { Step, type World } from './step.js';
+import { decideTasks } from './task-decisions.js';
+
+/**
+ * What has to happen next, seen from the state alone: the same state gives the same events with the same ids, and a
+ * state in which they already happened gives none. Never changes the state.
+ */
+export function decide(state: RunState, world: World): NewEvent[] {
+  if (state.ended) return [];
+  const step = new Step(state, world);
+  if (state.cancelRequested) {
+    cancelRun(step);
+    return step.finish();
+  }
+  if (state.refusedPolicies) {
+    fail(step, 'policies_refused', 'The policies of the envelope are not valid', {
+      diagnostics: state.refusedPolicies,
+    });
+    return step.finish();
+  }
+  if (state.waitsForThread || !state.policies) return [];
+  if (!state.plan && !state.planning && state.tasks.size === 0) {
+    startPlanning(step);
+    return step.finish();
+  }
+  for (const part of parts) {
+    part(step);
+    if (step.ended) break;
+  }
+  return step.finish();
+}
+
+/** In this order: answers and verdicts before work, so that nothing starts between a trigger and its consequence. */
+const parts: ((step: Step) => void)[] = [
+  decidePauses,
+  decideTasks,
+  decideReports,
+  decideLate,
+  decideSignals,
+  decideLost,
+  decideActions,
+  decideEdits,
+  decidePlanning,
+  decideOpening,
+  decideFallen,
+  (step) => {
+    if (step.held || isHeld(step.state)) return;
+    skipDead(step);
+    decideBudget(step);
+    if (step.ended || step.held) return;
+    decideReady(step);
+    if (!step.ended && !step.held) decideFinish(step);
+  },
+];
+
+function decidePauses(step: Step): void {
+  const { state } = step;
+  if (state.pauseRequested && !state.paused) {
+    step.emit('run.paused', `paused:${state.seq}`, {
+      reason: state.pauseRequested.reason,
+      by: state.pauseRequested.by,
+    });
+    step.held = true;
+  } else if (state.resumeRequested) {
+    step.emit('run.resumed', `resumed:${state.seq}`, {
+      planVersion: step.version || undefined,
+      by: state.resumeRequested.by,
+    });
+    step.held = true;
+  }
+}
+
+function cancelRun(step: Step): void {
+  const { state } = step;
+  const nodes = [...state.active].map((nodeId) => ({
+    nodeId,
+    attempt: state.nodes.get(nodeId)!.attempt,
+    reason: 'run cancelled',
+  }));
+  if (nodes.length > 0) step.emit('node.cancelled', 'cancelled:nodes', { nodes });
+  closeTasks(step, 'the run was cancelled');
+  step.emit('run.cancelled', 'cancelled', { reason: state.cancelRequested!.reason, by: state.cancelRequested!.by });
+  step.ended = true;
+}
+
+export function closeTasks(step: Step, reason: string): void {
+  for (const taskId of step.state.tasks.keys())
+    if (!step.handled.has(taskId)) {
+      step.handled.add(taskId);
+      step.emit('hitl.closed', `closed:${taskId}`, { taskId, outcome: 'withdrawn', reason });
+    }
+}
+
+/** Ends the run with an error; work in flight is called off. */
+export function fail(
+  step: Step,
+  code: string,
+  message: string,
+  more: {
+    diagnostics?: NonNullable<RunState['refusedPolicies']>;
+    nodeId?: string;
+    issues?: { pointer: string; message: string }[];
+  } = {},
+): void {
+  const { state } = step;
+  const nodes = [...state.active]
+    .filter((nodeId) => !step.handled.has(nodeId))
+    .map((nodeId) => ({ nodeId, attempt: state.nodes.get(nodeId)!.attempt, reason: 'the run failed' }));
+  if (nodes.length > 0) step.emit('node.cancelled', 'failed:nodes', { nodes });
+  closeTasks(step, 'the run failed');
+  step.emit('run.failed', 'failed', { error: { code, message, ...more } });
+  step.ended = true;
+}

@@ -1,0 +1,581 @@
+import {
+  noPolicies,
+  unreachable,
+  type Acceptance,
+  type HumanTask,
+  type PlanGraph,
+  type StoredEvent,
+} from '@flex/contracts';
+import { mergeDelta } from '@flex/planning';
+import { conditionContext, isFinished, recount, release, stateFrontier, TAKEN, takenOf } from './progress.js';
+import { NEVER, nodeOf, type NodeRun, type RunState, type Signal } from './state.js';
+
+/** The state of a run of which nothing is known but its submission. */
+export function initial(event: StoredEvent<'run.submitted'>): RunState {
+  const { envelope, tenant, correlationId, after, seed } = event.data;
+  const state: RunState = {
+    runId: event.runId,
+    tenant,
+    correlationId,
+    seq: event.seq,
+    time: event.time,
+    submittedAt: event.time,
+    envelope,
+    waitsForThread: (after?.length ?? 0) > 0,
+    nodes: new Map(),
+    ready: new Set(),
+    reported: new Set(),
+    dead: new Set(),
+    active: new Set(),
+    retrying: new Set(),
+    fallen: new Set(),
+    unfinished: 0,
+    facets: new Map(),
+    metrics: {},
+    verdicts: new Map(),
+    asked: new Set(),
+    triggered: [],
+    signals: [],
+    edits: [],
+    lost: [],
+    tasks: new Map(),
+    replans: 0,
+    planRounds: 0,
+    escalations: 0,
+    policyCounts: {},
+    excluded: [],
+    budgetLifted: false,
+    spent: { tokens: 0, cost: 0, dispatched: 0 },
+    chain: { head: '', count: 0 },
+    due: NEVER,
+  };
+  if (envelope.policies === undefined) state.policies = noPolicies();
+  for (const [facet, value] of Object.entries(envelope.inputs ?? {}))
+    state.facets.set(facet, { value, from: ['envelope'] });
+  for (const [facet, value] of Object.entries(seed?.context ?? {})) state.facets.set(facet, { value, from: ['fork'] });
+  return state;
+}
+
+/**
+ * Folds one event into the state, in the order of the log. Deterministic, total over the catalogue, and its cost
+ * follows what the event changes, not the size of the plan. An event that no longer applies changes nothing.
+ */
+export function evolve(state: RunState, event: StoredEvent): void {
+  state.seq = event.seq;
+  state.time = event.time;
+  if (state.ended) return;
+  switch (event.type) {
+    case 'run.submitted':
+    case 'partition.claimed':
+    case 'timer.set':
+    case 'timer.fired':
+    case 'node.started':
+    case 'node.progressed':
+    case 'validation.failed':
+    case 'plan.fallback_chosen':
+      return evolveSmall(state, event);
+    case 'run.released':
+      state.waitsForThread = false;
+      return;
+    case 'run.cancel_requested':
+      state.cancelRequested = event.data;
+      return;
+    case 'run.pause_requested':
+      if (!state.paused) state.pauseRequested = event.data;
+      return;
+    case 'run.resume_requested':
+      // A stale expectation was refused at the gateway; one that became stale on the way changes nothing.
+      if (event.data.expectedPlanVersion !== undefined && event.data.expectedPlanVersion !== state.plan?.version)
+        return;
+      state.pauseRequested = undefined;
+      if (state.paused) state.resumeRequested = event.data;
+      return;
+    case 'run.replan_requested':
+      state.edits.push({ ...event.data, seq: event.seq });
+      return;
+    case 'plan.review_resolved': {
+      const open = state.tasks.get(event.data.taskId);
+      if (open && !open.answer)
+        open.answer = {
+          taskId: event.data.taskId,
+          resolution: event.data.decision,
+          operations: event.data.operations,
+          baseVersion: event.data.baseVersion,
+          comment: event.data.comment,
+          by: event.data.by,
+        };
+      return;
+    }
+    case 'hitl.resolved': {
+      const open = state.tasks.get(event.data.taskId);
+      if (open && !open.answer) open.answer = event.data;
+      return;
+    }
+    case 'policy.signalled':
+      if (event.data.kind === 'metric' && event.data.metric !== undefined && event.data.value !== undefined)
+        state.metrics[event.data.metric] = event.data.value;
+      for (const [facet, value] of Object.entries(event.data.facets ?? {}))
+        state.facets.set(facet, { value, from: ['signal'] });
+      if (isRelevant(state, event.data)) state.signals.push({ ...event.data, seq: event.seq });
+      return;
+    case 'policy.normalized':
+      state.policies ??= event.data.policies;
+      return;
+    case 'policy.refused':
+      if (!state.policies) state.refusedPolicies = event.data.diagnostics;
+      return;
+    case 'policy.requested':
+      for (const acceptance of event.data.accepted ?? [])
+        accept(state, acceptance, acceptance.nodeId === event.data.nodeId ? event.data.requestId : undefined);
+      state.asked.add(event.data.requestId);
+      state.verdicts.set(event.data.requestId, { occasion: event.data.occasion, nodeId: event.data.nodeId });
+      if (event.data.occasion === 'onCapabilityLost') for (const lost of state.lost) lost.asked = true;
+      state.signals = state.signals.filter((signal) => !event.data.requestId.endsWith(`|${signal.seq}`));
+      if (event.data.occasion === 'onTimeout' && event.data.nodeId) {
+        const run = state.nodes.get(event.data.nodeId);
+        if (run) (run.asked ??= []).push(...event.data.policies.map((policy) => policy.id));
+      }
+      return;
+    case 'policy.evaluated':
+      if (state.verdicts.delete(event.data.requestId)) openGate(state, event.data.requestId);
+      return;
+    case 'policy.triggered':
+      if (!state.verdicts.delete(event.data.requestId)) return;
+      state.policyCounts[event.data.policyId] = (state.policyCounts[event.data.policyId] ?? 0) + 1;
+      state.triggered.push({ ...event.data, seq: event.seq });
+      openGate(state, event.data.requestId);
+      return;
+    case 'policy.acted':
+      done(state, event.data.trigger);
+      if (event.data.goto) setBack(state, event.data.goto.nodes);
+      return;
+    case 'plan.requested':
+      return planRequested(state, event);
+    case 'plan.drafted':
+      if (
+        state.planning?.requestId === event.data.requestId &&
+        state.planning.attempt === event.data.attempt &&
+        !state.planning.answer
+      )
+        state.planning.answer = { kind: 'draft', ...event.data };
+      return;
+    case 'plan.draft_failed':
+      if (
+        state.planning?.requestId === event.data.requestId &&
+        state.planning.attempt === event.data.attempt &&
+        !state.planning.answer
+      )
+        state.planning.answer = { kind: 'failed', reason: event.data.reason, diagnostics: event.data.diagnostics };
+      return;
+    case 'plan.rejected':
+      spend(state, event.data.usage);
+      if (event.data.phase === 'review' || event.data.phase === 'edit') dropEdit(state, event.data.requestId);
+      else if (state.planning) {
+        state.planning.answer = undefined;
+        state.planning.refused = event.data.diagnostics;
+      }
+      return;
+    case 'plan.generated':
+      spend(state, event.data.usage);
+      if (event.data.policies) state.policies = event.data.policies;
+      state.planning = undefined;
+      return usePlan(state, event.data.plan);
+    case 'plan.updated': {
+      if (!state.plan || event.data.previousVersion !== state.plan.version) return;
+      spend(state, event.data.usage);
+      const plan = mergeDelta(state.plan, event.data.delta, { cause: event.data.cause });
+      for (const nodeId of event.data.delta.cancelNodes) cancel(state, nodeId);
+      for (const node of event.data.delta.replaceNodes) forget(state, node.id);
+      for (const nodeId of event.data.delta.removeNodes) remove(state, nodeId);
+      state.planning = undefined;
+      state.goalFailed = undefined;
+      state.lost = state.lost.filter((lost) =>
+        plan.nodes.some((node) => node.capabilityId === lost.capabilityId && !isDone(state, node.id)),
+      );
+      state.edits = state.edits.filter((edit) => String(edit.seq) !== event.data.requestId);
+      return usePlan(state, plan);
+    }
+    case 'node.dispatched': {
+      acceptAll(state, event.data.accepted);
+      const run = state.nodes.get(event.data.nodeId);
+      if (!run) return;
+      run.status = 'running';
+      run.attempt = event.data.attempt;
+      run.tries++;
+      run.key = event.key;
+      run.startedAt = event.time;
+      run.deadline = event.time + event.data.timeoutMs;
+      run.retryAt = run.report = run.error = run.asked = run.judged = undefined;
+      state.retrying.delete(event.data.nodeId);
+      state.ready.delete(event.data.nodeId);
+      state.active.add(event.data.nodeId);
+      state.spent.dispatched++;
+      return dueAt(state, softDue(state, event.data.nodeId, run));
+    }
+    case 'node.reported': {
+      const run = state.nodes.get(event.data.nodeId);
+      if (!run || run.status !== 'running' || run.attempt !== event.data.attempt || run.report) return;
+      // A worker may speak for its own capability only.
+      if (event.key !== run.key) return;
+      run.report = event.data;
+      spend(state, event.data.usage);
+      Object.assign(state.metrics, event.data.metrics);
+      state.reported.add(event.data.nodeId);
+      return;
+    }
+    case 'node.completed':
+      return acceptAll(state, event.data.accepted);
+    case 'node.failed': {
+      acceptAll(state, event.data.accepted);
+      const run = state.nodes.get(event.data.nodeId);
+      if (!run || isFinished(run)) return;
+      run.report = run.deadline = undefined;
+      run.error = event.data.error;
+      state.reported.delete(event.data.nodeId);
+      if (event.data.final) {
+        run.status = 'failed';
+        state.active.delete(event.data.nodeId);
+        state.retrying.delete(event.data.nodeId);
+        state.fallen.add(event.data.nodeId);
+        if (run.taskId) state.tasks.delete(run.taskId);
+      } else {
+        run.status = 'retrying';
+        run.retryAt = event.data.retryAt ?? event.time;
+        state.active.delete(event.data.nodeId);
+        state.retrying.add(event.data.nodeId);
+        dueAt(state, run.retryAt);
+      }
+      return;
+    }
+    case 'node.skipped':
+      acceptAll(state, event.data.accepted);
+      for (const { nodeId } of event.data.nodes) end(state, nodeId, 'skipped');
+      return;
+    case 'node.cancelled':
+      for (const { nodeId } of event.data.nodes) cancel(state, nodeId);
+      return;
+    case 'goal.failed':
+      acceptAll(state, event.data.accepted);
+      state.goalFailed = {
+        seq: event.seq,
+        message: event.data.conditions.map((condition) => condition.message).join('; '),
+      };
+      return;
+    case 'hitl.requested':
+      acceptAll(state, event.data.accepted);
+      return openTask(state, event.data.task, event.time);
+    case 'hitl.reminded': {
+      const open = state.tasks.get(event.data.taskId);
+      if (open) open.reminded = true;
+      return;
+    }
+    case 'hitl.closed':
+      return closeTask(state, event);
+    case 'run.capability_lost':
+      if (event.data.nodes.some((nodeId) => state.nodes.get(nodeId)?.status === 'pending'))
+        state.lost.push({ capabilityId: event.data.capabilityId, seq: event.seq });
+      if (!state.excluded.includes(event.data.capabilityId)) state.excluded.push(event.data.capabilityId);
+      return;
+    case 'run.started':
+      if (state.review) state.review.done = true;
+      return;
+    case 'run.paused':
+      state.paused = event.data;
+      state.pauseRequested = undefined;
+      done(state, event.data.trigger);
+      return;
+    case 'run.resumed':
+      state.paused = state.resumeRequested = state.pauseRequested = undefined;
+      return;
+    case 'run.completed':
+      acceptAll(state, event.data.accepted);
+      return finish(state, 'completed');
+    case 'run.failed':
+      acceptAll(state, event.data.accepted);
+      return finish(state, 'failed');
+    case 'run.cancelled':
+      return finish(state, 'cancelled');
+    default:
+      return unreachable(event);
+  }
+}
+
+/** Events that say something to people, or change one thing only. */
+function evolveSmall(state: RunState, event: StoredEvent): void {
+  if (event.type === 'plan.fallback_chosen') {
+    const run = state.nodes.get(event.data.nodeId);
+    if (!run) return;
+    run.candidate++;
+    run.tries = 0;
+    run.status = 'pending';
+    state.fallen.delete(event.data.nodeId);
+    state.active.delete(event.data.nodeId);
+    if (run.unmet === 0) state.ready.add(event.data.nodeId);
+  } else if (event.type === 'validation.failed') {
+    const { scope, taskId, nodeId, issues } = event.data;
+    if (scope === 'answer' && taskId && state.tasks.has(taskId)) state.tasks.get(taskId)!.answer = undefined;
+    else if (scope === 'node_output' && nodeId && state.nodes.has(nodeId)) state.nodes.get(nodeId)!.judged = issues;
+    else if (scope === 'output' || scope === 'constraint')
+      state.goalFailed = {
+        seq: event.seq,
+        message: issues.map((issue) => `${issue.pointer} ${issue.message}`).join('; '),
+      };
+  }
+}
+
+/** Whether anything can come of a signal: what nobody waits for is not kept. */
+function isRelevant(state: RunState, signal: Omit<Signal, 'seq'>): boolean {
+  if (signal.kind === 'message') return signal.replan !== false;
+  return (state.policies?.runtime ?? []).some(
+    (policy) =>
+      policy.enabled &&
+      (signal.kind === 'manual'
+        ? policy.trigger.kind === 'manual' && (signal.policyId === undefined || policy.id === signal.policyId)
+        : policy.trigger.kind === 'onMetricBelow' && policy.trigger.metric === signal.metric),
+  );
+}
+
+/** The action that a trigger asked for has been carried out, or refused. */
+function done(state: RunState, trigger: number | undefined): void {
+  if (trigger !== undefined) state.triggered = state.triggered.filter((triggered) => triggered.seq !== trigger);
+}
+
+function closeTask(state: RunState, event: StoredEvent<'hitl.closed'>): void {
+  const open = state.tasks.get(event.data.taskId);
+  if (!open) return;
+  const { task } = open;
+  const { outcome, resolution } = event.data;
+  state.tasks.delete(task.taskId);
+  if (task.kind === 'review')
+    state.review = { taskId: task.taskId, done: resolution === 'approve' || resolution === 'edit' };
+  if (task.policyId === 'budget' && resolution === 'approve') state.budgetLifted = true;
+  if (task.kind === 'output' && task.nodeId) {
+    // Unanswered work is asked for again, in the next round.
+    const run = state.nodes.get(task.nodeId);
+    if (run?.status === 'awaiting_human' && run.taskId === task.taskId) {
+      run.status = 'pending';
+      run.taskId = undefined;
+      run.round = task.round + 1;
+      run.escalate = outcome === 'timed_out' || resolution === 'escalate';
+      state.active.delete(task.nodeId);
+      state.ready.add(task.nodeId);
+    }
+  }
+  const action =
+    resolution === 'approve' ? task.approveAction : resolution === 'reject' ? task.rejectAction : undefined;
+  if (action)
+    state.triggered.push({
+      requestId: occasionId('answer', task.nodeId, event.seq),
+      policyId: task.policyId ?? task.taskId,
+      action,
+      evaluations: [],
+      nodeId: task.nodeId,
+      rationale: event.data.reason,
+      seq: event.seq,
+      taskId: task.taskId,
+    });
+}
+
+function planRequested(state: RunState, event: StoredEvent<'plan.requested'>): void {
+  const { data } = event;
+  acceptAll(state, data.accepted);
+  const before = state.planning?.requestId === data.requestId ? state.planning : undefined;
+  if (!before) {
+    state.planRounds++;
+    if (data.phase === 'replan') state.replans++;
+    for (const capabilityId of data.replan?.exclude ?? [])
+      if (!state.excluded.includes(capabilityId)) state.excluded.push(capabilityId);
+    done(state, data.cause.seq);
+    state.goalFailed = undefined;
+    state.signals = state.signals.filter((signal) => signal.seq !== data.cause.seq);
+    state.edits = state.edits.filter((edit) => edit.seq !== data.cause.seq);
+    if (data.cause.kind === 'capability_lost') state.lost = [];
+    if (data.cause.nodeId) state.fallen.delete(data.cause.nodeId);
+  }
+  state.planning = {
+    requestId: data.requestId,
+    phase: data.phase,
+    attempt: data.attempt,
+    cause: data.cause,
+    deterministicOnly: data.deterministicOnly ?? false,
+    diagnostics: data.diagnostics,
+    values: data.replan?.values,
+    branchRequests: data.replan?.branchRequests,
+    deadline: event.time + PLANNER_TIMEOUT_MS,
+  };
+  dueAt(state, state.planning.deadline!);
+}
+
+/** How long a planner may take for one attempt. */
+export const PLANNER_TIMEOUT_MS = 120_000;
+
+function usePlan(state: RunState, plan: PlanGraph): void {
+  state.plan = plan;
+  for (const node of plan.nodes)
+    if (!state.nodes.has(node.id))
+      state.nodes.set(node.id, { status: 'pending', attempt: 0, tries: 0, candidate: 0, unmet: 0, taken: 0 });
+  recount(state);
+  const wall = state.policies?.budget.maxWallMs;
+  if (wall !== undefined) dueAt(state, state.submittedAt + wall);
+}
+
+function acceptAll(state: RunState, accepted: readonly Acceptance[] | undefined, gate?: string): void {
+  for (const acceptance of accepted ?? []) accept(state, acceptance, gate);
+}
+
+function accept(state: RunState, acceptance: Acceptance, gate?: string): void {
+  const run = state.nodes.get(acceptance.nodeId);
+  if (!run || isFinished(run)) return;
+  const reported = run.report?.outputs;
+  run.outputs = acceptance.outputs ?? reported ?? {};
+  run.durationMs = run.report?.durationMs;
+  run.report = run.deadline = run.retryAt = undefined;
+  if (acceptance.attempt > run.attempt) run.attempt = acceptance.attempt;
+  for (const [facet, value] of Object.entries(run.outputs)) {
+    const known = state.facets.get(facet);
+    state.facets.set(facet, {
+      value,
+      from: known
+        ? [...known.from.filter((from) => from !== acceptance.nodeId), acceptance.nodeId]
+        : [acceptance.nodeId],
+    });
+  }
+  if (acceptance.taken) run.outputs = { ...run.outputs, [TAKEN]: acceptance.taken };
+  run.gate = gate;
+  end(state, acceptance.nodeId, 'completed');
+}
+
+function end(state: RunState, nodeId: string, status: 'completed' | 'skipped' | 'cancelled'): void {
+  const run = state.nodes.get(nodeId);
+  if (!run || isFinished(run)) return;
+  run.status = status;
+  for (const set of workSets(state)) set.delete(nodeId);
+  if (!nodeOf(state, nodeId)) return;
+  state.unfinished--;
+  if (run.gate === undefined) letGo(state, nodeId, run);
+}
+
+function letGo(state: RunState, nodeId: string, run: NodeRun): void {
+  release(
+    state.plan!,
+    nodeId,
+    { completed: run.status === 'completed', taken: takenOf(run) },
+    () => conditionContext(state),
+    stateFrontier(state),
+  );
+}
+
+function openGate(state: RunState, requestId: string): void {
+  for (const [nodeId, run] of gated(state, requestId)) {
+    run.gate = undefined;
+    letGo(state, nodeId, run);
+  }
+}
+
+function gated(state: RunState, requestId: string): [string, NodeRun][] {
+  // The occasion's node is named in its id, so that no search over the plan is needed.
+  const nodeId = nodeIdOf(requestId);
+  const run = nodeId === undefined ? undefined : state.nodes.get(nodeId);
+  return run?.gate === requestId ? [[nodeId!, run]] : [];
+}
+
+/** Id of an occasion: `<kind>|<node>|<attempt>`; unique in its run. */
+export const occasionId = (occasion: string, nodeId: string | undefined, n: number | string): string =>
+  `${occasion}|${nodeId ?? ''}|${n}`;
+const nodeIdOf = (requestId: string): string | undefined => requestId.split('|')[1] || undefined;
+
+function cancel(state: RunState, nodeId: string): void {
+  const run = state.nodes.get(nodeId);
+  if (run?.taskId) state.tasks.delete(run.taskId);
+  end(state, nodeId, 'cancelled');
+}
+
+function forget(state: RunState, nodeId: string): void {
+  const run = state.nodes.get(nodeId);
+  if (!run) return;
+  for (const set of workSets(state)) set.delete(nodeId);
+  if (run.taskId) state.tasks.delete(run.taskId);
+  state.nodes.set(nodeId, { status: 'pending', attempt: run.attempt, tries: 0, candidate: 0, unmet: 0, taken: 0 });
+}
+
+function remove(state: RunState, nodeId: string): void {
+  forget(state, nodeId);
+  state.nodes.delete(nodeId);
+}
+
+function setBack(state: RunState, nodes: readonly string[]): void {
+  for (const nodeId of nodes) forget(state, nodeId);
+  recount(state);
+}
+
+function openTask(state: RunState, task: HumanTask, time: number): void {
+  done(state, task.trigger);
+  state.tasks.set(task.taskId, { task, askedAt: time });
+  if (task.kind === 'review') state.review = { taskId: task.taskId, done: false };
+  if (task.kind === 'escalation') {
+    state.escalations++;
+    state.planning = state.goalFailed = undefined;
+  }
+  if (task.kind === 'output' && task.nodeId) {
+    const run = state.nodes.get(task.nodeId);
+    if (run) {
+      run.status = 'awaiting_human';
+      run.taskId = task.taskId;
+      run.attempt = task.attempt ?? run.attempt;
+      run.startedAt ??= time;
+      state.ready.delete(task.nodeId);
+      state.fallen.delete(task.nodeId);
+      state.active.add(task.nodeId);
+    }
+  }
+  if (task.remindAt !== undefined) dueAt(state, task.remindAt);
+  if (task.dueAt !== undefined) dueAt(state, task.dueAt);
+}
+
+function finish(state: RunState, ended: NonNullable<RunState['ended']>): void {
+  state.ended = ended;
+  state.due = NEVER;
+}
+
+function dueAt(state: RunState, time: number): void {
+  if (time < state.due) state.due = time;
+}
+
+function spend(
+  state: RunState,
+  usage: { inputTokens?: number; outputTokens?: number; cost?: number } | undefined,
+): void {
+  if (!usage) return;
+  state.spent.tokens += (usage.inputTokens ?? 0) + (usage.outputTokens ?? 0);
+  state.spent.cost += usage.cost ?? 0;
+}
+
+function dropEdit(state: RunState, requestId: string): void {
+  state.edits = state.edits.filter((edit) => String(edit.seq) !== requestId);
+  for (const open of state.tasks.values()) if (open.task.taskId === requestId) open.answer = undefined;
+}
+
+/** Earliest moment at which something is to be asked about a running node. */
+export function softDue(state: RunState, nodeId: string, run: NodeRun): number {
+  let due = run.deadline ?? NEVER;
+  const hooks = nodeOf(state, nodeId)?.policyHooks;
+  if (hooks?.length)
+    for (const policy of state.policies?.runtime ?? [])
+      if (policy.trigger.kind === 'onTimeout' && hooks.includes(policy.id) && !run.asked?.includes(policy.id))
+        due = Math.min(due, (run.startedAt ?? 0) + (policy.trigger.ms ?? 0));
+  return due;
+}
+
+const workSets = (state: RunState) => [
+  state.ready,
+  state.reported,
+  state.dead,
+  state.active,
+  state.retrying,
+  state.fallen,
+];
+
+const isDone = (state: RunState, nodeId: string): boolean => {
+  const run = state.nodes.get(nodeId);
+  return run !== undefined && isFinished(run);
+};

@@ -1,0 +1,384 @@
+import type { EventData, FacetValues, PlanCause, PlannerDiagnostic, PlannerDraft, PlanGraph } from '@flex/contracts';
+import {
+  diffPlans,
+  mergeDelta,
+  relevantCapabilities,
+  validateDelta,
+  validateDraft,
+  type PlanningQuestion,
+} from '@flex/planning';
+import { fail } from './decide.js';
+import { occasionId } from './evolve.js';
+import { askPolicies } from './policy-decisions.js';
+import { isFinished } from './progress.js';
+import type { Edit, Planning } from './state.js';
+import type { Step } from './step.js';
+
+const question = (step: Step): PlanningQuestion => ({
+  runId: step.state.runId,
+  tenant: step.state.tenant,
+  envelope: step.state.envelope,
+  policies: step.state.policies!,
+  snapshot: step.world.registry,
+  available: [...step.state.facets.keys()],
+});
+
+/** The first plan: the client's own, or a planner is asked. */
+export function startPlanning(step: Step): void {
+  const { plan } = step.state.envelope;
+  if (!plan) return request(step, initialRequest(step), 1, []);
+  const result = validateDraft(question(step), plan, { runtime: 'client', attempts: 1, cause: { kind: 'initial' } });
+  if (result.plan) return generated(step, result.plan, result.diagnostics, { attempt: 1 });
+  step.emit('plan.rejected', 'rejected:own', {
+    requestId: 'own',
+    attempt: 1,
+    phase: 'initial',
+    diagnostics: result.diagnostics,
+  });
+  fail(step, 'PLAN_INVALID', `The envelope's plan is not valid: ${firstError(result.diagnostics)}`, {
+    diagnostics: result.diagnostics,
+  });
+}
+
+const initialRequest = (step: Step): Omit<Planning, 'attempt' | 'diagnostics' | 'deterministicOnly'> => ({
+  requestId: `initial-${step.state.planRounds}`,
+  phase: 'initial',
+  cause: { kind: 'initial' },
+});
+
+/** Asks the planner; for a replan with what is done and why. */
+function request(
+  step: Step,
+  planning: Omit<Planning, 'attempt' | 'diagnostics' | 'deterministicOnly'>,
+  attempt: number,
+  diagnostics: PlannerDiagnostic[],
+  exclude: string[] = [],
+): void {
+  const { state, world } = step;
+  const { envelope } = state;
+  const relevant = relevantCapabilities(question(step));
+  step.emit('plan.requested', `plan:${planning.requestId}:${attempt}`, {
+    requestId: planning.requestId,
+    attempt,
+    phase: planning.phase,
+    tenant: state.tenant,
+    objective: envelope.objective,
+    inputs: envelope.inputs,
+    constraints: envelope.constraints,
+    outputContract: envelope.outputContract,
+    specialInstructions: envelope.specialInstructions,
+    goalConditions: envelope.goalConditions,
+    policies: state.policies!,
+    dynamic: world.settings.dynamicPlanning && envelope.planning?.dynamic !== false,
+    hybrid: world.settings.hybridPlanning && envelope.planning?.hybrid !== false,
+    deterministicOnly: attempt > world.settings.planAttempts || undefined,
+    registry: { revision: world.registry.revision, ...relevant },
+    diagnostics,
+    cause: planning.cause,
+    replan: planning.phase === 'replan' ? replanContext(step, planning, exclude) : undefined,
+    correlationId: state.correlationId,
+  });
+  step.held = true;
+}
+
+function replanContext(
+  step: Step,
+  planning: Pick<Planning, 'values' | 'branchRequests'>,
+  exclude: string[],
+): NonNullable<EventData<'plan.requested'>['replan']> {
+  const { state } = step;
+  const completed: string[] = [];
+  const failed: { nodeId: string; capabilityId?: string; message: string }[] = [];
+  for (const node of state.plan!.nodes) {
+    const run = state.nodes.get(node.id)!;
+    if (isFinished(run) || step.outputsOf(node.id)) completed.push(node.id);
+    else if (run.status === 'failed')
+      failed.push({ nodeId: node.id, capabilityId: node.capabilityId, message: run.error?.message ?? '' });
+  }
+  return {
+    baseVersion: step.version,
+    plan: state.plan!,
+    completed,
+    running: [...state.active],
+    failed,
+    available: Object.keys(step.facets()),
+    values: planning.values,
+    branchRequests: planning.branchRequests,
+    exclude: [...new Set([...state.excluded, ...exclude])],
+  };
+}
+
+/** Asks for the next version, if the run's budget of replans allows. */
+export function replan(
+  step: Step,
+  ask: {
+    cause: PlanCause;
+    values?: FacetValues;
+    branchRequests?: PlannerDraft['branchRequests'];
+    exclude?: string[];
+    otherwise: (reason: string) => void;
+  },
+): void {
+  const { state } = step;
+  const max = state.policies!.budget.maxReplans ?? 5;
+  if (state.replans >= max) return ask.otherwise(`its ${max} replans are used up`);
+  request(
+    step,
+    {
+      requestId: `replan-${state.planRounds}`,
+      phase: 'replan',
+      cause: ask.cause,
+      values: ask.values,
+      branchRequests: ask.branchRequests,
+    },
+    1,
+    [],
+    ask.exclude,
+  );
+}
+
+/** Judges the planner's answer: accepted, or sent back with what was found, a bounded number of times. */
+export function decidePlanning(step: Step): void {
+  const { state, world } = step;
+  const { planning } = state;
+  if (!planning || step.held) return;
+  if (planning.refused) return again(step, planning, planning.refused);
+  if (!planning.answer) {
+    if (planning.deadline !== undefined && planning.deadline <= world.now)
+      refuse(step, planning, [
+        {
+          code: 'PLANNER_UNAVAILABLE',
+          severity: 'error',
+          message: 'No planner answered in time',
+          suggestion: 'Check that the planner service is running',
+        },
+      ]);
+    return;
+  }
+  if (planning.answer.kind === 'failed') return refuse(step, planning, planning.answer.diagnostics);
+  const { draft, delta, selections, proven, usage } = planning.answer;
+  if (planning.phase === 'initial') {
+    if (!draft) return refuse(step, planning, [malformed('The answer has no draft')]);
+    const result = validateDraft(question(step), draft, {
+      selections,
+      proven,
+      attempts: planning.attempt,
+      cause: planning.cause,
+    });
+    if (result.plan)
+      return generated(step, result.plan, result.diagnostics, {
+        requestId: planning.requestId,
+        attempt: planning.attempt,
+        usage,
+      });
+    return refuse(step, planning, result.diagnostics, { draft, usage });
+  }
+  if (!delta) return refuse(step, planning, [malformed('The answer has no delta')]);
+  const result = validateDelta(question(step), state.plan!, progressOf(step), delta, {
+    selections,
+    proven,
+    attempts: planning.attempt,
+    cause: planning.cause,
+  });
+  if (!result.delta) return refuse(step, planning, result.diagnostics, { delta, usage });
+  updated(step, result.delta, planning.cause, result.diagnostics, {
+    requestId: planning.requestId,
+    attempt: planning.attempt,
+    usage,
+  });
+}
+
+const malformed = (message: string): PlannerDiagnostic => ({ code: 'DRAFT_MALFORMED', severity: 'error', message });
+
+function refuse(
+  step: Step,
+  planning: Planning,
+  diagnostics: PlannerDiagnostic[],
+  kept: Pick<EventData<'plan.rejected'>, 'draft' | 'delta' | 'usage'> = {},
+): void {
+  step.emit('plan.rejected', `rejected:${planning.requestId}:${planning.attempt}`, {
+    requestId: planning.requestId,
+    attempt: planning.attempt,
+    phase: planning.phase,
+    diagnostics,
+    ...kept,
+  });
+  again(step, planning, diagnostics);
+}
+
+/** The next attempt with the findings of this one; after the last one a person is asked. */
+function again(step: Step, planning: Planning, diagnostics: PlannerDiagnostic[]): void {
+  const { state, world } = step;
+  step.held = true;
+  if (!planning.deterministicOnly && planning.attempt <= world.settings.planAttempts) {
+    // Attempts of the deterministic planner alone would only repeat themselves.
+    const deterministic =
+      diagnostics.some((diagnostic) => diagnostic.severity === 'error') &&
+      !(world.settings.hybridPlanning && state.envelope.planning?.hybrid !== false);
+    return request(step, planning, deterministic ? world.settings.planAttempts + 1 : planning.attempt + 1, diagnostics);
+  }
+  escalate(step, planning, diagnostics);
+}
+
+function escalate(step: Step, planning: Planning, diagnostics: PlannerDiagnostic[]): void {
+  const { state, world } = step;
+  if (state.escalations >= world.settings.maxEscalations)
+    return fail(step, 'NO_PLAN', `No valid plan was found: ${firstError(diagnostics)}`, { diagnostics });
+  const taskId = `${state.runId}-${state.seq}-${step.size}`;
+  step.emit('hitl.requested', `task:${taskId}`, {
+    task: {
+      taskId,
+      kind: 'escalation',
+      prompt: `Flex found no valid ${planning.phase === 'initial' ? 'plan' : 'new version of the plan'} for "${state.envelope.objective.slice(0, 200)}": ${firstError(diagnostics)} Approve to plan again (when capabilities or facets were added), give the output yourself, or reject to end the run.`,
+      planVersion: state.plan?.version,
+      diagnostics,
+      contract: escalationContract(step),
+      onTimeout: 'none',
+      round: state.escalations,
+    },
+  });
+}
+
+function escalationContract(step: Step) {
+  const contract = step.state.envelope.outputContract;
+  if (contract.mode === 'json_schema')
+    return {
+      facets: ['output'],
+      schema: { type: 'object' as const, required: ['output'], properties: { output: contract.schema } },
+    };
+  if (contract.mode === 'facets')
+    return { facets: contract.facets, schema: { type: 'object' as const, required: contract.facets } };
+  return { facets: ['output'], schema: { type: 'object' as const, required: ['output'] } };
+}
+
+export const firstError = (diagnostics: readonly PlannerDiagnostic[]): string =>
+  (diagnostics.find((diagnostic) => diagnostic.severity === 'error') ?? diagnostics[0])?.message ??
+  'no reason was given.';
+
+function generated(
+  step: Step,
+  plan: PlanGraph,
+  diagnostics: PlannerDiagnostic[],
+  about: { requestId?: string; attempt: number; usage?: EventData<'plan.generated'>['usage'] },
+): void {
+  const { state } = step;
+  step.emit('plan.generated', 'generated:1', {
+    ...about,
+    plan,
+    diagnostics: diagnostics.length ? diagnostics : undefined,
+  });
+  step.held = true;
+}
+
+function updated(
+  step: Step,
+  delta: EventData<'plan.updated'>['delta'],
+  cause: PlanCause,
+  diagnostics: PlannerDiagnostic[],
+  about: { requestId?: string; attempt: number; usage?: EventData<'plan.updated'>['usage'] },
+): void {
+  const plan = mergeDelta(step.state.plan!, delta, { cause });
+  step.emit('plan.updated', `updated:${plan.version}`, {
+    ...about,
+    previousVersion: step.version,
+    version: plan.version,
+    versionTag: plan.versionTag,
+    delta,
+    diff: diffPlans(step.state.plan!, plan),
+    cause,
+    diagnostics: diagnostics.length ? diagnostics : undefined,
+  });
+  const nodes = delta.cancelNodes
+    .filter((nodeId) => step.state.active.has(nodeId))
+    .map((nodeId) => ({
+      nodeId,
+      attempt: step.state.nodes.get(nodeId)!.attempt,
+      reason: 'not in the next version of the plan',
+    }));
+  if (nodes.length > 0) step.emit('node.cancelled', `cancelled:${plan.version}`, { nodes });
+  step.held = true;
+}
+
+function progressOf(step: Step) {
+  const completed = new Set<string>();
+  const running = new Set<string>();
+  const failed = new Set<string>();
+  for (const [nodeId, run] of step.state.nodes) {
+    if (isFinished(run) || step.outputsOf(nodeId)) completed.add(nodeId);
+    else if (run.status === 'running' || run.status === 'awaiting_human') running.add(nodeId);
+    else if (run.status === 'failed') failed.add(nodeId);
+  }
+  return { completed, running, failed };
+}
+
+/** What happens right after version 1 and before any work: a review, or policies on the start. */
+export function decideOpening(step: Step): void {
+  const { state } = step;
+  if (!state.plan || state.planning || step.held) return;
+  const review = state.envelope.review;
+  if (review && (review === true || review.required) && !state.review) {
+    const options = review === true ? undefined : review;
+    const taskId = `${state.runId}-${state.seq}-${step.size}`;
+    step.emit('hitl.requested', `task:${taskId}`, {
+      task: {
+        taskId,
+        kind: 'review',
+        prompt: `Approve, edit or reject the plan for "${state.envelope.objective.slice(0, 200)}"`,
+        planVersion: step.version,
+        assignment: options?.assignee ? { assignee: options.assignee } : undefined,
+        dueAt: options?.deadlineSeconds ? step.world.now + options.deadlineSeconds * 1000 : undefined,
+        remindAt: options?.deadlineSeconds ? step.world.now + options.deadlineSeconds * 800 : undefined,
+        onTimeout: options?.deadlineSeconds ? (options.onTimeout ?? 'reject') : 'none',
+        round: 0,
+      },
+    });
+    step.held = true;
+    return;
+  }
+  if (state.review && !state.review.done) return;
+  if (state.spent.dispatched === 0) askPolicies(step, 'onStart', occasionId('onStart', undefined, 1), {});
+}
+
+/** Edits by operators: the same validation as for a planner's delta. */
+export function decideEdits(step: Step): void {
+  const edit = step.state.edits[0];
+  if (!edit || !step.state.plan || step.state.planning || step.held) return;
+  if (!edit.operations)
+    return replan(step, {
+      cause: { kind: 'operator', seq: edit.seq, rationale: edit.rationale },
+      otherwise: (reason) =>
+        step.emit('plan.rejected', `rejected:${edit.seq}`, {
+          requestId: String(edit.seq),
+          attempt: 1,
+          phase: 'edit',
+          diagnostics: [{ code: 'BUDGET_EXCEEDED', severity: 'error', message: `No other plan: ${reason}` }],
+        }),
+    });
+  applyEdit(step, edit, { kind: 'operator', seq: edit.seq, rationale: edit.rationale }, String(edit.seq), 'edit');
+}
+
+/** Applies operations of a person; true when the next version stands. */
+export function applyEdit(
+  step: Step,
+  edit: Pick<Edit, 'operations' | 'baseVersion'>,
+  cause: PlanCause,
+  requestId: string,
+  phase: 'edit' | 'review',
+): boolean {
+  const delta = { baseVersion: edit.baseVersion ?? step.version, operations: edit.operations ?? [] };
+  const result = validateDelta(question(step), step.state.plan!, progressOf(step), delta, {
+    runtime: 'operator',
+    attempts: 1,
+    cause,
+  });
+  if (result.delta) updated(step, result.delta, cause, result.diagnostics, { requestId, attempt: 1 });
+  else
+    step.emit('plan.rejected', `rejected:${requestId}:${step.state.seq}`, {
+      requestId,
+      attempt: 1,
+      phase,
+      diagnostics: result.diagnostics,
+      operations: edit.operations,
+    });
+  return result.delta !== undefined;
+}

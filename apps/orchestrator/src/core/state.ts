@@ -1,0 +1,240 @@
+import type {
+  EventData,
+  Failure,
+  FacetValues,
+  HumanTask,
+  Json,
+  NormalizedPolicies,
+  PlanCause,
+  PlanDelta,
+  PlannerDiagnostic,
+  PlannerDraft,
+  PlanGraph,
+  PlanNode,
+  Selection,
+  TaskAnswer,
+  TaskEnvelope,
+  TriggerKind,
+  Usage,
+} from '@flex/contracts';
+
+/** How far one node of the current plan is. */
+export interface NodeRun {
+  status: 'pending' | 'running' | 'retrying' | 'awaiting_human' | 'completed' | 'failed' | 'skipped' | 'cancelled';
+  /** Last attempt that was started; rises over the whole run, so that attempts never share a name. */
+  attempt: number;
+  /** Attempts with the current candidate. */
+  tries: number;
+  /** 0: the capability of the plan; n: its n-th fallback; beyond them: a person. */
+  candidate: number;
+  /** Incoming edges that are not decided yet. */
+  unmet: number;
+  /** Incoming edges that were decided and taken. */
+  taken: number;
+  /** Bus key that the current attempt was dispatched under. */
+  key?: string;
+  startedAt?: number;
+  deadline?: number;
+  retryAt?: number;
+  /** onTimeout policies that were already asked about the current attempt. */
+  asked?: string[];
+  /** A worker's word, not yet judged. */
+  report?: {
+    outputs?: FacetValues;
+    error?: Failure;
+    durationMs?: number;
+    usage?: Usage;
+    metrics?: Record<string, number>;
+  };
+  /** What was accepted, by facet. */
+  outputs?: FacetValues;
+  durationMs?: number;
+  taskId?: string;
+  /** People: how often it was asked for before, and whether it goes to the next higher role now. */
+  round?: number;
+  escalate?: boolean;
+  /** The report was found to break its schema. */
+  judged?: { pointer: string; message: string }[];
+  /** Verdict that its successors wait for. */
+  gate?: string;
+  error?: Failure;
+}
+
+/** A question to the planner that is open. */
+export interface Planning {
+  requestId: string;
+  phase: 'initial' | 'replan';
+  attempt: number;
+  cause: PlanCause;
+  deadline?: number;
+  deterministicOnly: boolean;
+  diagnostics: PlannerDiagnostic[];
+  /** What the reason for a replan refers to. */
+  values?: FacetValues;
+  branchRequests?: PlannerDraft['branchRequests'];
+  /** The planner's answer, not yet judged. */
+  answer?:
+    | {
+        kind: 'draft';
+        draft?: PlannerDraft;
+        delta?: PlanDelta;
+        selections?: Record<string, Selection>;
+        proven?: boolean;
+        usage?: Usage;
+      }
+    | { kind: 'failed'; reason: string; diagnostics: PlannerDiagnostic[] };
+  /** Judged and refused; the next attempt is due. */
+  refused?: PlannerDiagnostic[];
+}
+
+/** Something that happened about which policies are asked. */
+export interface Verdict {
+  occasion: TriggerKind;
+  nodeId?: string;
+}
+
+export interface OpenTask {
+  task: HumanTask;
+  askedAt: number;
+  reminded?: boolean;
+  answer?: TaskAnswer;
+}
+
+export type Signal = EventData<'policy.signalled'> & { seq: number };
+export type ReplanRequest = { cause: PlanCause; values?: FacetValues; branchRequests?: PlannerDraft['branchRequests'] };
+export type Edit = EventData<'run.replan_requested'> & { seq: number; review?: string };
+export type TriggeredPolicy = EventData<'policy.triggered'> & { seq: number; taskId?: string };
+
+/**
+ * One run, folded from its events. Plain data (structured-cloneable), owned and mutated by `evolve` alone; the sets
+ * `ready`, `reported` and `dead` hold what a decision has to look at, so that its cost does not grow with the plan.
+ */
+export interface RunState {
+  runId: string;
+  tenant: string;
+  correlationId: string;
+  /** Last event folded, and its server time. */
+  seq: number;
+  time: number;
+  submittedAt: number;
+  ended?: 'completed' | 'failed' | 'cancelled';
+  envelope: TaskEnvelope;
+  policies?: NormalizedPolicies;
+  refusedPolicies?: PlannerDiagnostic[];
+  waitsForThread: boolean;
+  plan?: PlanGraph;
+  planning?: Planning;
+  review?: { taskId: string; done: boolean };
+  nodes: Map<string, NodeRun>;
+  /** All edges into it are decided, at least one is taken, and it has not been started. */
+  ready: Set<string>;
+  /** Reported, not yet judged. */
+  reported: Set<string>;
+  /** All edges into it are decided, none is taken. */
+  dead: Set<string>;
+  /** Running or with a person: what deadlines are looked for in. */
+  active: Set<string>;
+  /** Waiting for their next attempt. */
+  retrying: Set<string>;
+  /** Failed for good, nothing decided about it yet. */
+  fallen: Set<string>;
+  /** Nodes that are neither completed nor skipped nor cancelled. */
+  unfinished: number;
+  facets: Map<string, { value: Json; from: string[] }>;
+  metrics: Record<string, number>;
+  verdicts: Map<string, Verdict>;
+  /** Asked once: ids of occasions, so that the same one is never asked twice. */
+  asked: Set<string>;
+  triggered: TriggeredPolicy[];
+  signals: Signal[];
+  edits: Edit[];
+  lost: { capabilityId: string; seq: number; asked?: boolean }[];
+  tasks: Map<string, OpenTask>;
+  paused?: { reason?: string; policyId?: string };
+  pauseRequested?: { reason?: string; by?: string };
+  resumeRequested?: { expectedPlanVersion?: number; by?: string };
+  cancelRequested?: { reason?: string; by?: string };
+  goalFailed?: { seq: number; message: string };
+  replans: number;
+  planRounds: number;
+  escalations: number;
+  policyCounts: Record<string, number>;
+  excluded: string[];
+  budgetLifted: boolean;
+  spent: { tokens: number; cost: number; dispatched: number };
+  chain: { head: string; count: number };
+  /** Lower bound of the next due time; a cache, raised by the shell after it was reached. */
+  due: number;
+}
+
+export const NEVER = Number.MAX_SAFE_INTEGER;
+
+/** The graph of a plan as the fold walks it; derived from the plan, one per plan object. */
+export interface PlanIndex {
+  nodes: Map<string, PlanNode>;
+  outgoing: Map<string, { to: string; condition?: unknown }[]>;
+  incoming: Map<string, string[]>;
+}
+
+const indexes = new WeakMap<PlanGraph, PlanIndex>();
+
+export function indexOf(plan: PlanGraph): PlanIndex {
+  let index = indexes.get(plan);
+  if (!index) {
+    index = { nodes: new Map(), outgoing: new Map(), incoming: new Map() };
+    for (const node of plan.nodes) {
+      index.nodes.set(node.id, node);
+      index.outgoing.set(node.id, []);
+      index.incoming.set(node.id, []);
+    }
+    for (const edge of plan.edges) {
+      index.outgoing.get(edge.from)?.push({ to: edge.to, condition: edge.condition });
+      index.incoming.get(edge.to)?.push(edge.from);
+    }
+    indexes.set(plan, index);
+  }
+  return index;
+}
+
+export const nodeOf = (state: RunState, nodeId: string): PlanNode | undefined =>
+  state.plan && indexOf(state.plan).nodes.get(nodeId);
+
+/** Whether nothing new may be started now. */
+export const isHeld = (state: RunState): boolean =>
+  !state.plan ||
+  state.ended !== undefined ||
+  state.planning !== undefined ||
+  state.paused !== undefined ||
+  (state.review !== undefined && !state.review.done) ||
+  state.triggered.length > 0 ||
+  asksForTheRun(state);
+
+/** An open approval or escalation, or a verdict on the start, holds the whole run; a node's own task only the node. */
+export function asksForTheRun(state: RunState): boolean {
+  for (const { task } of state.tasks.values()) if (task.kind === 'approval' || task.kind === 'escalation') return true;
+  for (const verdict of state.verdicts.values()) if (verdict.nodeId === undefined) return true;
+  return false;
+}
+
+export type RunStatusWord =
+  | 'submitted'
+  | 'planning'
+  | 'awaiting_review'
+  | 'running'
+  | 'replanning'
+  | 'paused'
+  | 'awaiting_human'
+  | 'completed'
+  | 'failed'
+  | 'cancelled';
+
+export function statusOf(state: RunState): RunStatusWord {
+  if (state.ended) return state.ended;
+  if (state.review && !state.review.done) return 'awaiting_review';
+  if (state.paused) return 'paused';
+  if (asksForTheRun(state) && state.tasks.size > 0) return 'awaiting_human';
+  if (state.planning) return state.planning.phase === 'initial' ? 'planning' : 'replanning';
+  if (!state.plan) return 'submitted';
+  if (state.tasks.size > 0 && state.active.size <= state.tasks.size) return 'awaiting_human';
+  return 'running';
+}
