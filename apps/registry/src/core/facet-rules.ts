@@ -1,0 +1,51 @@
+import { Facet, issuesOf, type ValidationIssue } from '@flex/contracts';
+import type { FacetLookup } from './catalogue-view.js';
+import { unsafePatterns } from './pattern-safety.js';
+
+const MAX_EXTENDS_DEPTH = 32;
+const MAX_SCHEMA_DEPTH = 64;
+
+/** What is wrong with the definition of a facet, apart from whether its schema compiles. Pointers are into the facet. */
+export function facetFaults(facet: unknown, catalogue: FacetLookup): ValidationIssue[] {
+  const shape = issuesOf(Facet, facet);
+  if (shape.length > 0) return shape;
+  const { name, extends: parent, schema, direction } = facet as Facet;
+  const faults: ValidationIssue[] = [];
+  if (parent !== undefined) faults.push(...extendsFaults(name, parent, direction, catalogue));
+  if (depthOf(schema, MAX_SCHEMA_DEPTH) > MAX_SCHEMA_DEPTH) {
+    faults.push({ pointer: '/schema', message: `is nested deeper than ${MAX_SCHEMA_DEPTH} levels`, keyword: 'depth' });
+  } else {
+    faults.push(...unsafePatterns(schema, '/schema'));
+  }
+  return faults.map((fault) => ({ ...fault, facet: name }));
+}
+
+function extendsFaults(
+  name: string,
+  parent: string,
+  direction: Facet['direction'],
+  catalogue: FacetLookup,
+): ValidationIssue[] {
+  const found = catalogue.get(parent);
+  const at = { pointer: '/extends', keyword: 'extends' };
+  if (parent !== name && !found) return [{ ...at, message: `extends facet "${parent}", which does not exist` }];
+  const path = [name];
+  for (let next: string | undefined = parent; next !== undefined; next = catalogue.get(next)?.extends) {
+    path.push(next);
+    if (next === name) return [{ ...at, message: `extends itself: ${path.join(' -> ')}` }];
+    if (path.length > MAX_EXTENDS_DEPTH) return [{ ...at, message: `extends more than ${MAX_EXTENDS_DEPTH} facets` }];
+  }
+  if (found && found.direction !== 'bidirectional' && direction !== found.direction) {
+    const message = `has direction ${direction}, but specialises "${parent}", whose direction is ${found.direction}`;
+    return [{ ...at, pointer: '/direction', message }];
+  }
+  return [];
+}
+
+function depthOf(value: unknown, limit: number): number {
+  if (value === null || typeof value !== 'object') return 0;
+  if (limit < 0) return 1;
+  let deepest = 0;
+  for (const inner of Object.values(value)) deepest = Math.max(deepest, depthOf(inner, limit - 1));
+  return deepest + 1;
+}

@@ -1,0 +1,38 @@
+import type { Capability, Facet, RegisteredCapability } from '@flex/contracts';
+
+/**
+ * The facet as it will be stored, or undefined when what is there says the same. Versions only ever rise: a version
+ * given by the author counts when it is higher than the current one.
+ */
+export function nextFacet(current: Facet | undefined, incoming: Facet): Facet | undefined {
+  const tenant = incoming.tenant ?? 'default';
+  if (!current) return { ...incoming, tenant, version: incoming.version ?? 1 };
+  const before = current.version ?? 1;
+  const version = Math.max(before + 1, incoming.version ?? 0);
+  const same = sameJson({ ...incoming, tenant, version: 0 }, { ...current, version: 0 });
+  if (same && (incoming.version === undefined || incoming.version <= before)) return undefined;
+  return { ...incoming, tenant, version };
+}
+
+/** The capability as it will be stored: active; undefined when it is there just so. */
+export function nextCapability(
+  current: RegisteredCapability | undefined,
+  incoming: Capability,
+): RegisteredCapability | undefined {
+  const next: RegisteredCapability = { ...incoming, tenant: incoming.tenant ?? 'default', status: 'active' };
+  if (current?.health !== undefined) next.health = current.health;
+  return current && sameJson(current, next) ? undefined : next;
+}
+
+/** Equality of JSON values, whatever the order of members. */
+export function sameJson(a: unknown, b: unknown): boolean {
+  if (a === b) return true;
+  if (a === null || b === null || typeof a !== 'object' || typeof b !== 'object') return false;
+  if (Array.isArray(a) !== Array.isArray(b)) return false;
+  const left = members(a);
+  const right = members(b);
+  return left.length === right.length && left.every(([key, value]) => key in b && sameJson(value, (b as never)[key]));
+}
+
+const members = (value: object): [string, unknown][] =>
+  Object.entries(value).filter(([, inner]) => inner !== undefined);

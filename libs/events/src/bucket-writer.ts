@@ -1,0 +1,60 @@
+import type { NatsConnection } from '@nats-io/nats-core';
+import { AckMux, NOTHING } from './ack-mux.js';
+import { AppendRefused } from './errors.js';
+import { Header, HeaderBlock } from './headers.js';
+import { kvSubject } from './names.js';
+
+/** Somebody else changed the key since: look at it again, and decide again. */
+export class StaleRevision extends Error {
+  override readonly name = 'StaleRevision';
+  constructor(readonly key: string) {
+    super(`${key} was changed by somebody else`);
+  }
+}
+
+export interface PutOptions {
+  /** The revision that the key must still have; 0: it must not exist. */
+  expected?: number;
+  /** The key goes by itself after this long, and whoever watches is told. Rounded up to whole seconds. */
+  ttlMs?: number;
+}
+
+const WRONG_LAST_SEQUENCE = new Set([10071, 10164]);
+const TIMEOUT_MS = 5_000;
+
+/** Writes a KV bucket as the NATS clients do, with many writes in flight and per-key time to live. */
+export class BucketWriter {
+  readonly #mux: AckMux;
+
+  constructor(
+    nc: NatsConnection,
+    private readonly bucket: string,
+  ) {
+    this.#mux = AckMux.of(nc);
+  }
+
+  /** Resolves with the new revision. Rejects with {@link StaleRevision} or LogUnavailable (then it may be stored or not). */
+  async put(key: string, value: Uint8Array | string, options: PutOptions = {}): Promise<number> {
+    const headers = new HeaderBlock();
+    if (options.expected !== undefined) headers.add(Header.expectedSeq, String(options.expected));
+    if (options.ttlMs !== undefined) headers.add(Header.ttl, `${Math.max(1, Math.ceil(options.ttlMs / 1000))}s`);
+    return this.#publish(key, headers, typeof value === 'string' ? Buffer.from(value) : value);
+  }
+
+  /** Removes a key; its tombstone says so to watchers, for ever or as long as `ttlMs`. */
+  async remove(key: string, options: PutOptions = {}): Promise<number> {
+    const headers = new HeaderBlock().add('KV-Operation', 'PURGE').add(Header.rollup, 'sub');
+    if (options.expected !== undefined) headers.add(Header.expectedSeq, String(options.expected));
+    if (options.ttlMs !== undefined) headers.add(Header.ttl, `${Math.max(1, Math.ceil(options.ttlMs / 1000))}s`);
+    return this.#publish(key, headers, NOTHING);
+  }
+
+  async #publish(key: string, headers: HeaderBlock, data: Uint8Array): Promise<number> {
+    try {
+      return (await this.#mux.publish(kvSubject(this.bucket, key), headers.asMsgHdrs(), data, TIMEOUT_MS)).seq;
+    } catch (error) {
+      if (error instanceof AppendRefused && WRONG_LAST_SEQUENCE.has(error.code)) throw new StaleRevision(key);
+      throw error;
+    }
+  }
+}

@@ -1,0 +1,145 @@
+import { RequestError, type NatsConnection } from '@nats-io/nats-core';
+import { DEFAULT_TENANT, Rejection, type Capability, type Facet, type Problem } from '@flex/contracts';
+import { LogUnavailable } from './errors.js';
+
+/** Bus subjects of the registry's questions; JSON both ways, a refusal is `{problem}`. */
+export const registryQuestions = [
+  'publishFacet',
+  'register',
+  'registerMany',
+  'deregister',
+  'heartbeat',
+  'facetVersions',
+] as const;
+export type RegistryQuestion = (typeof registryQuestions)[number];
+export const registryQuestionSubject = (question: RegistryQuestion): string => `flex.registry.${question}`;
+
+export interface Registered {
+  /** Revision of the live registry that holds it; wait for it with `RegistryMirror.reached`. */
+  revision: number;
+  /** Nothing had to be written: it was there just so. */
+  unchanged?: boolean;
+}
+
+export interface RegisteredMany {
+  revision: number;
+  facets: number;
+  capabilities: number;
+  unchanged: number;
+}
+
+export interface FacetVersion {
+  version: number;
+  publishedAt: string;
+  facet: Facet;
+}
+
+export interface RegistryClientOptions {
+  /** For an answer; a registry that is starting is waited for within it. */
+  timeoutMs?: number;
+}
+
+/** Chunks stay well below the server's limit of 1 MB for a message. */
+const CHUNK_BYTES = 480 * 1024;
+const RETRY_MS = 250;
+
+/** Asks the registry. Every method rejects with {@link Rejection} when it says no, LogUnavailable when nobody answers. */
+export class RegistryClient {
+  readonly #timeoutMs: number;
+
+  constructor(
+    private readonly nc: NatsConnection,
+    options: RegistryClientOptions = {},
+  ) {
+    this.#timeoutMs = options.timeoutMs ?? 20_000;
+  }
+
+  publishFacet(facet: Facet): Promise<Registered & { version: number }> {
+    return this.#ask('publishFacet', { facet });
+  }
+
+  /** `instance`: who will send the heartbeats; without it the registration itself counts as the first one. */
+  register(capability: Capability, instance?: string): Promise<Registered> {
+    return this.#ask('register', { capability, ...(instance ? { instance } : {}) });
+  }
+
+  /** With `instance` that one says goodbye; without, the capability is removed. */
+  deregister(capabilityId: string, tenant: string = DEFAULT_TENANT, instance?: string): Promise<Registered> {
+    return this.#ask('deregister', { tenant, capabilityId, ...(instance ? { instance } : {}) });
+  }
+
+  heartbeat(capabilityId: string, tenant: string = DEFAULT_TENANT, instance?: string): Promise<Registered> {
+    return this.#ask('heartbeat', { tenant, capabilityId, ...(instance ? { instance } : {}) });
+  }
+
+  async facetVersions(name: string, tenant: string = DEFAULT_TENANT): Promise<FacetVersion[]> {
+    return (await this.#ask<{ versions: FacetVersion[] }>('facetVersions', { tenant, name })).versions;
+  }
+
+  /**
+   * Registers any number in requests of half a megabyte, facets first. Each request is taken whole or refused whole;
+   * pointers of a refusal are into the arrays given here.
+   */
+  async registerMany(entries: { facets?: Facet[]; capabilities?: Capability[] }): Promise<RegisteredMany> {
+    const total: RegisteredMany = { revision: 0, facets: 0, capabilities: 0, unchanged: 0 };
+    for (const kind of ['facets', 'capabilities'] as const) {
+      for (const { from, items } of chunks<Facet | Capability>(entries[kind] ?? [])) {
+        const answer = await this.#ask<RegisteredMany>('registerMany', { [kind]: items }).catch((error: unknown) => {
+          throw shifted(error, kind, from);
+        });
+        total.revision = Math.max(total.revision, answer.revision);
+        total.facets += answer.facets;
+        total.capabilities += answer.capabilities;
+        total.unchanged += answer.unchanged;
+      }
+    }
+    return total;
+  }
+
+  async #ask<T>(question: RegistryQuestion, body: unknown): Promise<T> {
+    const deadline = Date.now() + this.#timeoutMs;
+    const bytes = Buffer.from(JSON.stringify(body));
+    for (;;) {
+      try {
+        const timeout = Math.max(1, deadline - Date.now());
+        const reply = await this.nc.request(registryQuestionSubject(question), bytes, { timeout });
+        const answer = JSON.parse(Buffer.from(reply.data).toString('utf8')) as { problem?: Problem } & T;
+        if (answer.problem) throw new Rejection(answer.problem);
+        return answer;
+      } catch (error) {
+        if (error instanceof Rejection) throw error;
+        // Nobody listens yet: the registry is starting, or all replicas are being replaced.
+        const starting = error instanceof RequestError && error.isNoResponders();
+        if (!starting || Date.now() + RETRY_MS > deadline) {
+          throw new LogUnavailable('the registry does not answer', { cause: error });
+        }
+      }
+      await new Promise((resolve) => setTimeout(resolve, RETRY_MS));
+    }
+  }
+}
+
+function* chunks<T>(all: T[]): Generator<{ from: number; items: T[] }> {
+  let from = 0;
+  let bytes = 0;
+  for (let index = 0; index < all.length; index += 1) {
+    const size = Buffer.byteLength(JSON.stringify(all[index])) + 1;
+    if (bytes > 0 && bytes + size > CHUNK_BYTES) {
+      yield { from, items: all.slice(from, index) };
+      from = index;
+      bytes = 0;
+    }
+    bytes += size;
+  }
+  if (from < all.length) yield { from, items: all.slice(from) };
+}
+
+function shifted(error: unknown, kind: string, from: number): unknown {
+  if (!(error instanceof Rejection) || from === 0) return error;
+  const prefix = new RegExp(`^/${kind}/(\\d+)`);
+  const errors = error.problem.errors?.map((issue) => ({
+    ...issue,
+    pointer: issue.pointer.replace(prefix, (_, index: string) => `/${kind}/${Number(index) + from}`),
+  }));
+  return new Rejection({ ...error.problem, errors });
+}
