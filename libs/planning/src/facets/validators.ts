@@ -1,0 +1,107 @@
+import type { JsonSchema, ValidationIssue } from '@flex/contracts';
+import { Ajv2020, type ErrorObject, type ValidateFunction } from 'ajv/dist/2020.js';
+import addFormats from 'ajv-formats';
+import { pointerStep } from './json-pointer.js';
+
+export type Validator = (value: unknown) => ValidationIssue[];
+
+/** How many compiled validators are kept; the least recently used goes first. */
+const CACHE_SIZE = 2000;
+const MAX_ISSUES = 50;
+
+const byIdentity = new WeakMap<object, ValidateFunction>();
+const byText = new Map<string, ValidateFunction>();
+
+function newAjv(validateSchema: boolean): Ajv2020 {
+  const ajv = new Ajv2020({
+    allErrors: true,
+    strict: false,
+    validateFormats: true,
+    logger: false,
+    addUsedSchema: false,
+    validateSchema,
+  });
+  // The package is CommonJS: under some loaders the function is the module itself, under others its `default`.
+  const add = addFormats as unknown as ((target: Ajv2020) => void) & { default?: (target: Ajv2020) => void };
+  (add.default ?? add)(ajv);
+  return ajv;
+}
+
+/** Judges schemas themselves; kept apart, as compiling the meta-schemas is the dear part of an instance. */
+const metaSchemas = newAjv(true);
+
+/** Compiles a schema as a document of its own, or throws; equal schemas are compiled once. */
+function compiled(schema: JsonSchema): ValidateFunction {
+  const known = typeof schema === 'object' ? byIdentity.get(schema) : undefined;
+  if (known !== undefined) return known;
+  const text = JSON.stringify(schema);
+  let validate = byText.get(text);
+  // An instance of its own for each: an `$id` in one user's schema can't collide with another's, and dropping one frees it.
+  if (validate === undefined) {
+    if (metaSchemas.validateSchema(schema) === false) throw new Error(metaSchemas.errorsText());
+    validate = newAjv(false).compile(schema);
+  }
+  byText.delete(text);
+  byText.set(text, validate);
+  if (byText.size > CACHE_SIZE) byText.delete(byText.keys().next().value!);
+  if (typeof schema === 'object') byIdentity.set(schema, validate);
+  return validate;
+}
+
+/** A cached validator; throws when the schema doesn't compile (`schemaFaults` tells why). */
+export function validatorFor(schema: JsonSchema): Validator {
+  const validate = compiled(schema);
+  return (value) =>
+    validate(value) ? [] : (validate.errors ?? []).slice(0, MAX_ISSUES).map((error) => issueOf(error));
+}
+
+/** The raw errors, for who maps them back to where a schema came from. */
+export function rawErrors(schema: JsonSchema, value: unknown): readonly ErrorObject[] {
+  const validate = compiled(schema);
+  return validate(value) ? [] : [...(validate.errors ?? [])];
+}
+
+/** Accepts or not; for small schemas made on the way. A schema that doesn't compile accepts everything. */
+export function quickValidator(schema: JsonSchema): (value: unknown) => boolean {
+  try {
+    const validate = compiled(schema);
+    return (value) => validate(value) === true;
+  } catch {
+    return () => true;
+  }
+}
+
+/** Why a schema isn't one: pointers into the schema. Empty when it compiles. */
+export function schemaFaults(schema: JsonSchema): ValidationIssue[] {
+  if (metaSchemas.validateSchema(schema) === false) {
+    const errors = metaSchemas.errors ?? [];
+    return errors.slice(0, MAX_ISSUES).map((error) => ({ ...issueOf(error), pointer: error.instancePath }));
+  }
+  try {
+    compiled(schema);
+    return [];
+  } catch (error) {
+    return [{ pointer: '', message: error instanceof Error ? error.message : String(error) }];
+  }
+}
+
+/** Points at the culprit itself: the missing or the surplus member, not the object around it. */
+export function issuePointer(error: ErrorObject): string {
+  const params = error.params as {
+    missingProperty?: string;
+    additionalProperty?: string;
+    unevaluatedProperty?: string;
+  };
+  const member = params.missingProperty ?? params.additionalProperty ?? params.unevaluatedProperty;
+  return member === undefined ? error.instancePath : error.instancePath + pointerStep(member);
+}
+
+export function issueOf(error: ErrorObject): ValidationIssue {
+  const allowed = (error.params as { allowedValues?: unknown[] }).allowedValues;
+  const detail = allowed === undefined ? '' : `: ${allowed.map((value) => JSON.stringify(value)).join(', ')}`;
+  return {
+    pointer: issuePointer(error),
+    message: `${error.message ?? error.keyword}${detail}`,
+    keyword: error.keyword,
+  };
+}
