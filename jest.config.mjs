@@ -33,11 +33,12 @@ const shared = {
   },
 };
 
-const level = (name, testTimeout) => ({
+const level = (name, timeLimit) => ({
   ...shared,
   displayName: name,
   testMatch: [`<rootDir>/{apps,libs,deploy,e2e}/**/*.${name}.spec.ts`],
-  testTimeout,
+  globals: { FLEX_TEST_TIMEOUT: timeLimit },
+  setupFilesAfterEnv: ['<rootDir>/deploy/embedded/jest/time-limit.mjs'],
 });
 
 export default {

@@ -50,8 +50,8 @@ export interface RunningStack extends StackInfo {
 }
 
 const WAIT_FOR_OTHER_MS = 120_000;
-/** Ten seconds for the services, ten for the servers, and some for the machine. */
-const STOP_TIMEOUT_MS = 30_000;
+/** Beyond what the services may take: the servers, and a slow machine. */
+const STOP_RESERVE_MS = 20_000;
 
 const infoOf = (home: string, state: StackState, started: boolean): StackInfo => ({
   url: state.url,
@@ -86,10 +86,11 @@ export async function ensureStack(options: EnsureOptions = {}): Promise<RunningS
     const stop = async () => void (await stopStack(home));
     return { ...infoOf(home, running, false), ended: new Promise(() => undefined), stop };
   }
-  return launch(home, env, options);
+  // None when another process began to bring one up a moment earlier: then that one is waited for.
+  return (await launch(home, env, options)) ?? ensureStack(options);
 }
 
-async function launch(home: string, env: NodeJS.ProcessEnv, options: EnsureOptions): Promise<RunningStack> {
+async function launch(home: string, env: NodeJS.ProcessEnv, options: EnsureOptions): Promise<RunningStack | undefined> {
   mkdirSync(logsFolder(home), { recursive: true, mode: 0o700 });
   const log = openSync(logPath(home, 'supervisor'), 'a');
   const choices: StackChoices = { without: options.without, scale: options.scale };
@@ -113,6 +114,10 @@ async function launch(home: string, env: NodeJS.ProcessEnv, options: EnsureOptio
   options.signal?.addEventListener('abort', onAbort, { once: true });
   try {
     const state = await readyState(child, ended, options);
+    if (!state) {
+      await ended;
+      return undefined;
+    }
     if (options.lifetime !== 'attached') {
       child.send({ type: 'keep' } satisfies ToSupervisor);
       await new Promise((resolve) => (child.connected ? child.once('disconnect', resolve) : resolve(undefined)));
@@ -128,12 +133,17 @@ async function launch(home: string, env: NodeJS.ProcessEnv, options: EnsureOptio
   }
 }
 
-function readyState(child: ChildProcess, ended: Promise<number>, options: EnsureOptions): Promise<StackState> {
+function readyState(
+  child: ChildProcess,
+  ended: Promise<number>,
+  options: EnsureOptions,
+): Promise<StackState | undefined> {
   return new Promise((resolve, reject) => {
     child.once('error', reject);
     child.on('message', (message: FromSupervisor) => {
       if (message.type === 'progress') options.onProgress?.(message.line);
       else if (message.type === 'ready') resolve(message.state);
+      else if (message.type === 'taken') resolve(undefined);
       else reject(message.expected ? new OperatorError(message.message, message.advice) : new Error(message.message));
     });
     void ended.then(() => reject(new OperatorError('the stack was stopped while it came up')));
@@ -142,8 +152,9 @@ function readyState(child: ChildProcess, ended: Promise<number>, options: Ensure
 
 /** Asks the supervisor to take its stack down, and does it in its place when it doesn't. */
 async function endSupervisor(home: string, supervisor: ProcessIdentity): Promise<void> {
+  const patience = (readState(home)?.stopTimeoutMs ?? 10_000) + STOP_RESERVE_MS;
   signal(supervisor, 'SIGTERM');
-  if (!(await hasEnded(supervisor, STOP_TIMEOUT_MS))) {
+  if (!(await hasEnded(supervisor, patience))) {
     signal(supervisor, 'SIGKILL');
     await hasEnded(supervisor, 5_000);
   }

@@ -2,12 +2,8 @@
 import { greetingOf } from './nats-server.js';
 import { isNewEnough, MINIMUM_NATS_VERSION } from './nats-binary.js';
 import { OperatorError } from './operator-error.js';
+import { withoutSecrets } from './shown-url.js';
 import { whyNotServing } from './postgres-server.js';
-
-/** A URL as it may be shown: without user and password. */
-export function withoutSecrets(url: string): string {
-  return url.replace(/\/\/[^@/]*@/g, '//');
-}
 
 export async function checkNats(urls: string): Promise<void> {
   const greetings = await Promise.all(urls.split(',').map((url) => greetingOf(url.trim(), 3_000)));

@@ -1,10 +1,10 @@
 /** One supervised process: started, watched until ready, restarted when it ends by itself, stopped for good. */
-import { spawn } from 'node:child_process';
 import { closeSync, mkdirSync, openSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { CHECKOUT } from './checkout.js';
 import { OperatorError } from './operator-error.js';
-import { hasEnded, identify, signal, type ProcessIdentity } from './process-identity.js';
+import { gatedSpawn } from './gated-spawn.js';
+import { hasEnded, signal, type ProcessIdentity } from './process-identity.js';
 import { lastLines } from './process-logs.js';
 
 export interface Launch {
@@ -95,17 +95,13 @@ export class ManagedProcess {
     mkdirSync(dirname(plan.log), { recursive: true });
     const output = openSync(plan.log, 'a');
     // A group of its own: the terminal's Ctrl-C reaches the supervisor only, which stops all in the right order.
-    const child = spawn(launch.command, launch.args, {
-      stdio: ['ignore', output, output],
-      env: launch.env,
-      detached: true,
-      cwd: plan.service ? CHECKOUT : '/',
-      ...launch.user,
+    const { port, ...program } = launch;
+    const child = gatedSpawn({ ...program, cwd: plan.service ? CHECKOUT : '/', output }, (identity) => {
+      this.identity = identity;
+      this.port = port;
+      this.changed();
     });
     closeSync(output);
-    this.identity = child.pid === undefined ? undefined : identify(child.pid);
-    this.port = launch.port;
-    this.changed();
     const ended = new Promise<string>((resolve) => {
       child.once('error', (error) => resolve(`could not be started: ${error.message}`));
       child.once('exit', (code, name) => resolve(name ? `was ended by ${name}` : `ended with exit code ${code}`));

@@ -1,9 +1,10 @@
 /** Creating the embedded Postgres' data folder, the command that serves it, and when it is ready. */
-import { spawn } from 'node:child_process';
 import { chownSync, existsSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import pg from 'pg';
 import { makeFolderFor, type PostgresRunner } from './postgres-binary.js';
+import { gatedSpawn } from './gated-spawn.js';
+import { signal, type ProcessIdentity } from './process-identity.js';
 import { OperatorError } from './operator-error.js';
 
 export const POSTGRES_USER = 'flex';
@@ -33,6 +34,13 @@ const commandFor = (runner: PostgresRunner, program: string, args: string[]): Co
   };
 };
 
+export interface Creation {
+  /** Aborted: what was begun is ended, and the call rejects once nothing of it runs any more. */
+  abort?: AbortSignal;
+  /** Told which process (and its group) does it. */
+  onStarted?: (creator: ProcessIdentity) => void;
+}
+
 /**
  * Creates the data folder unless it is there. It is built beside its place and renamed when complete, so that an
  * interrupted creation is simply repeated.
@@ -40,7 +48,7 @@ const commandFor = (runner: PostgresRunner, program: string, args: string[]): Co
 export async function initialise(
   runner: PostgresRunner,
   settings: PostgresSettings,
-  signal?: AbortSignal,
+  { abort, onStarted }: Creation = {},
 ): Promise<void> {
   if (existsSync(join(runner.dataDir, 'PG_VERSION'))) return;
   const unfinished = `${runner.dataDir}.unfinished`;
@@ -61,12 +69,20 @@ export async function initialise(
   ]);
   let output = '';
   const code = await new Promise<number | null>((resolve, reject) => {
-    const child = spawn(command, args, { stdio: ['ignore', 'pipe', 'pipe'], env, signal, cwd: '/', ...user });
-    child.stdout.on('data', (chunk: Buffer) => (output += chunk.toString()));
-    child.stderr.on('data', (chunk: Buffer) => (output += chunk.toString()));
+    const child = gatedSpawn({ command, args, env, cwd: '/', user, output: 'pipe' }, (creator) => {
+      if (!creator) return;
+      onStarted?.(creator);
+      // initdb finishes its step whatever it is sent, so all of it is killed, unfinished as it is.
+      const kill = () => signal(creator, 'SIGKILL', true);
+      if (abort?.aborted) kill();
+      abort?.addEventListener('abort', kill, { once: true });
+    });
+    child.stdout?.on('data', (chunk: Buffer) => (output += chunk.toString()));
+    child.stderr?.on('data', (chunk: Buffer) => (output += chunk.toString()));
     child.once('error', reject);
     child.once('close', resolve);
   }).finally(() => rmSync(passwordFile, { force: true }));
+  abort?.throwIfAborted();
   if (code !== 0) {
     const reason = output.split('\n').find((line) => line.includes('error')) ?? output.trim().split('\n').pop();
     throw new OperatorError(`Postgres could not be initialised: ${reason}`, 'Or set DATABASE_URL to a running server.');

@@ -27,6 +27,8 @@ export interface StackSettings {
   /** The JavaScript file of a service; `{service}` stands for its name. */
   entry: string;
   startTimeoutMs: number;
+  /** How long a service may drain before it is killed. */
+  stopTimeoutMs: number;
 }
 
 export interface StackChoices {
@@ -76,6 +78,7 @@ export function readSettings(env: NodeJS.ProcessEnv, choices: StackChoices = {})
     replicas,
     entry: env.FLEX_SERVICE_ENTRY || resolve(CHECKOUT, 'apps/{service}/dist/main.js'),
     startTimeoutMs: wholeNumber('FLEX_START_TIMEOUT', env.FLEX_START_TIMEOUT || '60', 1, 3_600) * 1_000,
+    stopTimeoutMs: wholeNumber('FLEX_STOP_TIMEOUT', env.FLEX_STOP_TIMEOUT || '10', 1, 3_600) * 1_000,
   };
 }
 

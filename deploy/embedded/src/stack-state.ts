@@ -23,6 +23,8 @@ export interface StackState {
   supervisor: ProcessIdentity;
   phase: 'starting' | 'ready' | 'stopping';
   since: string;
+  /** How long its services may take to stop. */
+  stopTimeoutMs: number;
   url: string;
   natsUrl: string;
   databaseUrl: string;
@@ -104,8 +106,12 @@ export const removeState = (home: string): void => rmSync(statePath(home), { for
 export async function endOrphans(home: string, graceMs = 5_000): Promise<string[]> {
   const orphans = (readState(home)?.processes ?? []).filter((record) => isRunning(record));
   const end = async (records: ProcessRecord[]) => {
-    // Postgres waits for its clients on SIGTERM, and not on SIGINT.
-    for (const record of records) signal(record, record.name === 'postgres' ? 'SIGINT' : 'SIGTERM');
+    for (const record of records) {
+      // Half a data folder is made anew anyway.
+      if (record.name === 'initdb') signal(record, 'SIGKILL', true);
+      // Postgres waits for its clients on SIGTERM, and not on SIGINT.
+      else signal(record, record.name === 'postgres' ? 'SIGINT' : 'SIGTERM');
+    }
     await Promise.all(
       records.map(async (record) => {
         if (await hasEnded(record, graceMs)) return;

@@ -6,11 +6,13 @@ import { mkdirSync } from 'node:fs';
 import { OperatorError } from './operator-error.js';
 import { readSettings, type StackChoices } from './settings.js';
 import type { StackState } from './stack-state.js';
-import { Supervisor } from './supervisor.js';
+import { HomeIsTaken, Supervisor } from './supervisor.js';
 
 export type FromSupervisor =
   | { type: 'progress'; line: string }
   | { type: 'ready'; state: StackState }
+  /** Another was faster. */
+  | { type: 'taken' }
   | { type: 'failed'; message: string; advice?: string; expected: boolean };
 
 export type ToSupervisor = { type: 'keep' } | { type: 'stop' };
@@ -57,6 +59,10 @@ async function main(): Promise<void> {
     tell({ type: 'ready', state: await supervisor.start() });
   } catch (error) {
     if (stopping) return;
+    if (error instanceof HomeIsTaken) {
+      tell({ type: 'taken' });
+      return stop(0);
+    }
     const { message } = error as Error;
     console.error(new Date().toISOString(), error);
     tell({

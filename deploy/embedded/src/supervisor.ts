@@ -28,9 +28,11 @@ import {
 } from './stack-state.js';
 import { freePort, isFree } from './tcp-ports.js';
 
-const SERVICE_GRACE_MS = 10_000;
 const SERVER_GRACE_MS = 10_000;
 const LOG_CHECK_MS = 5_000;
+
+/** Another supervisor owns the home: whoever wanted a stack has one. */
+export class HomeIsTaken extends OperatorError {}
 
 export type Progress = (line: string) => void;
 
@@ -61,7 +63,10 @@ export class Supervisor {
   private readonly since = new Date().toISOString();
   private urls = { url: '', natsUrl: '', databaseUrl: '' };
   private logTimer: NodeJS.Timeout | undefined;
-  private starting: Promise<unknown> = Promise.resolve();
+  /** Every branch of the start, whether it succeeds or not. */
+  private readonly begun: Promise<unknown>[] = [];
+  /** Creates Postgres' data folder, the first time. */
+  private creator: ProcessIdentity | undefined;
   private holdsLock = false;
 
   constructor(
@@ -75,13 +80,13 @@ export class Supervisor {
   /** Resolves when every process is ready. On failure the caller has to `stop()`. */
   start(): Promise<StackState> {
     const start = this.bringUp();
-    this.starting = start.catch(() => undefined);
+    this.begun.push(start);
     return start;
   }
 
   private async bringUp(): Promise<StackState> {
     const { settings } = this;
-    if (!acquireLock(settings.home, this.self)) throw new OperatorError(`a stack runs already in ${settings.home}`);
+    if (!acquireLock(settings.home, this.self)) throw new HomeIsTaken(`a stack runs already in ${settings.home}`);
     this.holdsLock = true;
     const orphans = await endOrphans(settings.home);
     if (orphans.length > 0) this.progress(`ended what an earlier stack left running: ${orphans.join(', ')}`);
@@ -89,7 +94,7 @@ export class Supervisor {
     const gatewayPort = await choosePort(settings.gateway, 'FLEX_PORT');
     this.urls.url = `http://127.0.0.1:${gatewayPort}`;
     this.logTimer = setInterval(() => this.boundLogs(), LOG_CHECK_MS);
-    await this.inTime([this.startNats(), this.startPostgres()]);
+    await this.together([this.startNats(), this.startPostgres()]);
     for (const name of SERVICES) {
       for (let n = 1; n <= settings.replicas[name]; n += 1) {
         this.services.push(
@@ -97,13 +102,14 @@ export class Supervisor {
         );
       }
     }
-    await this.inTime(this.services.map((service) => this.startAndTell(service)));
+    await this.together(this.services.map((service) => this.startAndTell(service)));
     this.phase = 'ready';
     return this.save();
   }
 
-  /** All, or the first failure; the others are left to `stop()`. */
-  private async inTime(starts: Promise<unknown>[]): Promise<void> {
+  /** All, or the first failure; `stop()` waits for the rest. */
+  private async together(starts: Promise<unknown>[]): Promise<void> {
+    this.begun.push(...starts);
     await Promise.all(starts);
     this.abort.signal.throwIfAborted();
   }
@@ -135,7 +141,7 @@ export class Supervisor {
     this.urls.natsUrl = `nats://127.0.0.1:${port}`;
     await this.startServer({
       name: 'nats',
-      launch: async () => ({ command: binary, args: ['-c', config], env: {}, port }),
+      launch: async () => ({ command: binary, args: ['-c', config], env: { PATH: this.env.PATH }, port }),
       isReady: async () => (await greetingOf(this.urls.natsUrl)) !== undefined,
       stopSignal: 'SIGTERM',
     });
@@ -151,8 +157,14 @@ export class Supervisor {
     const port = await choosePort(settings.postgres, 'FLEX_PG_PORT');
     const postgres = { port, password: passwordIn(settings.home) };
     const runner = postgresRunner(join(settings.home, 'postgres'));
-    await initialise(runner, postgres, this.abort.signal);
-    this.abort.signal.throwIfAborted();
+    await initialise(runner, postgres, {
+      abort: this.abort.signal,
+      onStarted: (creator) => {
+        this.creator = creator;
+        this.save();
+      },
+    });
+    this.creator = undefined;
     const { command, args, env, user } = serveCommand(runner, postgres);
     const maintenance = databaseUrl(postgres, 'postgres');
     await this.startServer({
@@ -206,7 +218,7 @@ export class Supervisor {
       },
       isReady: (port) => isReadyAt(port),
       stopSignal: 'SIGTERM',
-      graceMs: SERVICE_GRACE_MS,
+      graceMs: settings.stopTimeoutMs,
       startTimeoutMs: settings.startTimeoutMs,
     };
   }
@@ -216,11 +228,15 @@ export class Supervisor {
       supervisor: this.self,
       phase: this.phase,
       since: this.since,
+      stopTimeoutMs: this.settings.stopTimeoutMs,
       ...this.urls,
-      processes: [...this.servers, ...this.services].flatMap((managed) => {
-        const { identity, plan, port, restarts, ready } = managed;
-        return identity ? [{ name: plan.name, service: plan.service, ...identity, port, restarts, ready }] : [];
-      }),
+      processes: [
+        ...(this.creator ? [{ name: 'initdb', ...this.creator, port: 0, restarts: 0, ready: false }] : []),
+        ...[...this.servers, ...this.services].flatMap((managed) => {
+          const { identity, plan, port, restarts, ready } = managed;
+          return identity ? [{ name: plan.name, service: plan.service, ...identity, port, restarts, ready }] : [];
+        }),
+      ],
     };
     mkdirSync(this.settings.home, { recursive: true, mode: 0o700 });
     writeState(this.settings.home, state);
@@ -240,7 +256,7 @@ export class Supervisor {
     this.save();
     await Promise.all(this.services.map((service) => service.stop(graceMs)));
     await Promise.all(this.servers.map((server) => server.stop(graceMs)));
-    await this.starting;
+    await Promise.allSettled(this.begun);
     // What the start began while the first round went on.
     await Promise.all([...this.services, ...this.servers].map((managed) => managed.stop(graceMs)));
     removeState(this.settings.home);

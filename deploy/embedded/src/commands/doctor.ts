@@ -3,11 +3,12 @@ import { spawnSync } from 'node:child_process';
 import { accessSync, constants, existsSync, statfsSync } from 'node:fs';
 import { freemem } from 'node:os';
 import { dirname, join } from 'node:path';
-import { checkNats, checkPostgres, withoutSecrets } from '../external-servers.js';
+import { checkNats, checkPostgres } from '../external-servers.js';
 import { findNatsServer, versionOf } from '../nats-binary.js';
 import { OperatorError } from '../operator-error.js';
 import { postgresRunner } from '../postgres-binary.js';
 import { readSettings, type PortChoice, type StackSettings } from '../settings.js';
+import { withoutSecrets } from '../shown-url.js';
 import { supervisorOf } from '../stack-state.js';
 import { isFree } from '../tcp-ports.js';
 

@@ -1,5 +1,5 @@
 /** `flex status [--json]`: what runs, where, and whether it is ready. Exit code 0 when all is, 3 otherwise. */
-import { withoutSecrets } from '../external-servers.js';
+import { withoutSecrets } from '../shown-url.js';
 import { isReadyAt } from '../health-probe.js';
 import { isRunning } from '../process-identity.js';
 import { homeOf } from '../settings.js';
