@@ -21,6 +21,11 @@ export interface Encoded {
   data: Uint8Array;
 }
 
+export interface AppendOptions {
+  /** The run's pending timer is removed in the same step: for events after which nothing is waited for any more. */
+  cancelsTimer?: boolean;
+}
+
 /** Turns events into CloudEvents in NATS binary mode, as one service writes them. */
 export class EventEncoder {
   readonly #source: string;
@@ -38,11 +43,13 @@ export class EventEncoder {
   }
 
   /** Checks and encodes. Only a payload over the threshold makes it asynchronous. Throws {@link ContractViolation}. */
-  encode(event: NewEvent, subject = this.subjectOf(event)): Encoded | Promise<Encoded> {
+  encode(event: NewEvent, subject = this.subjectOf(event), options: AppendOptions = {}): Encoded | Promise<Encoded> {
     const issue = validateEvent(event.type, event.data)[0];
     if (issue) throw new ContractViolation(`${event.type}: ${issue.pointer || '/'} ${issue.message}`, [issue]);
     const data = Buffer.from(JSON.stringify(event.data));
-    const headers = this.#headers(event);
+    let headers = this.#headers(event);
+    if (event.type === 'timer.set') headers += this.#schedule(event as NewEvent<'timer.set'>);
+    if (options.cancelsTimer) headers += this.#cancellation(event.runId);
     if (data.length < CLAIM_THRESHOLD) return { subject, headers, data };
     return this.#claims.put(event.runId, data).then((claim) => ({
       subject,
@@ -63,6 +70,20 @@ export class EventEncoder {
     if (event.runId !== '') text += `ce-subject: ${event.runId}\r\n`;
     if (event.traceparent) text += `${Header.traceparent}: ${headerValue(event.traceparent)}\r\n`;
     return text;
+  }
+
+  /** The server keeps the message, and appends its data as `timer.fired` when the time has come. */
+  #schedule(event: NewEvent<'timer.set'>): string {
+    const target = subjectOf('timer.fired', event.runId, this.#partitions);
+    const at = new Date(event.data.at);
+    if (Number.isNaN(at.getTime())) throw new ContractViolation(`timer.set: /at ${event.data.at} is no time`);
+    return `${Header.schedule}: @at ${at.toISOString()}\r\n${Header.scheduleTarget}: ${target}\r\n`;
+  }
+
+  /** Storing the message removes the run's timer in the same step; when there is none, it does nothing. */
+  #cancellation(runId: string): string {
+    const schedule = subjectOf('timer.set', runId, this.#partitions);
+    return `${Header.scheduler}: ${schedule}\r\n${Header.scheduleNext}: purge\r\n`;
   }
 
   #prefix(type: EventType): string {

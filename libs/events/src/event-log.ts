@@ -3,16 +3,20 @@ import type { NatsConnection } from '@nats-io/nats-core';
 import { claimSubject, partitionOf, partitionToken, type EventType, type NewEvent, type ServiceName } from '@flex/contracts';
 import type { PubAck } from './ack-mux.js';
 import { ClaimStore } from './claim-store.js';
-import { EventEncoder, headersOf } from './encode-event.js';
+import { DeadLetters } from './dead-letters.js';
+import { EventEncoder, headersOf, type AppendOptions } from './encode-event.js';
+import { ask } from './ask.js';
 import { AppendRefused, reasonOf } from './errors.js';
 import { FencedWriter, type PartitionClaim } from './fenced-writer.js';
 import { Header } from './headers.js';
 import { LOG_STREAM } from './names.js';
 import { publishUntilStored } from './publish.js';
+import { purgeRun } from './purge-run.js';
 import { readRun, type RunReading } from './read-run.js';
 import { readLogShape, type LogShape } from './streams.js';
-import { Tail, type TailOptions } from './tail.js';
+import { Tail, type PoisonHandler, type TailOptions } from './tail.js';
 import type { LogEvent } from './stored-message.js';
+import { Worker, type WorkOptions } from './work.js';
 
 export interface EventLogOptions {
   nc: NatsConnection;
@@ -33,6 +37,7 @@ export async function openEventLog(options: EventLogOptions): Promise<EventLog> 
 export class EventLog {
   readonly encoder: EventEncoder;
   readonly claims: ClaimStore;
+  readonly deadLetters: DeadLetters;
   #jsm: Promise<JetStreamManager> | undefined;
 
   constructor(
@@ -41,6 +46,7 @@ export class EventLog {
     readonly shape: LogShape,
   ) {
     this.claims = new ClaimStore(nc);
+    this.deadLetters = new DeadLetters(nc);
     this.encoder = new EventEncoder(source, shape.partitions, this.claims);
   }
 
@@ -56,9 +62,13 @@ export class EventLog {
    * Appends one event and resolves when the log has it. Idempotent by the event's id for two minutes (see
    * DEDUPE_WINDOW_MS); a repeat after that is a second event, which the state must be able to ignore. Rejects with
    * ContractViolation, AppendRefused, or LogUnavailable after a minute without an answer.
+   *
+   * `timer.set` sets the run's one timer, in place of one set before: `timer.fired` is appended by the server at that
+   * time (up to a quarter of a second late), once, also after restarts. The log keeps a `timer.set` only until then, so
+   * it is no history; and its id must be new each time, or the server takes it for a repeat.
    */
-  async append(event: NewEvent): Promise<PubAck> {
-    const encoding = this.encoder.encode(event);
+  async append(event: NewEvent, options?: AppendOptions): Promise<PubAck> {
+    const encoding = this.encoder.encode(event, undefined, options);
     const encoded = encoding instanceof Promise ? await encoding : encoding;
     return publishUntilStored(this.nc, encoded.subject, headersOf(encoded), encoded.data);
   }
@@ -105,9 +115,9 @@ export class EventLog {
   /** The sequence of the last message under a subject (wildcards allowed), 0 when there is none. Asks the leader. */
   async lastSeq(subject = '>'): Promise<number> {
     const jsm = await this.manager();
-    if (subject === '>') return (await jsm.streams.info(LOG_STREAM)).state.last_seq;
+    if (subject === '>') return (await ask(this.nc, () => jsm.streams.info(LOG_STREAM))).state.last_seq;
     try {
-      const message = await jsm.streams.getMessage(LOG_STREAM, { last_by_subj: subject });
+      const message = await ask(this.nc, () => jsm.streams.getMessage(LOG_STREAM, { last_by_subj: subject }));
       return message?.seq ?? 0;
     } catch (error) {
       if ((error as { code?: number }).code === NO_MESSAGE) return 0;
@@ -115,15 +125,32 @@ export class EventLog {
     }
   }
 
-  /** Everything as it is appended, from a sequence on, in batches; never ends by itself. */
+  /**
+   * Everything as it is appended, from a sequence on, in batches; never ends by itself. What breaks its contract goes
+   * to the dead letters, unless `onPoison` does something else with it, and is skipped.
+   */
   tail<T extends EventType = EventType>(options: TailOptions = {}): Tail<T> {
-    return new Tail<T>(this.nc, this.claims, options);
+    return new Tail<T>(this.nc, this.claims, { onPoison: this.#bury, ...options });
   }
 
-  /** The events of one run that are in the log now, in order. */
+  /** The events of one run that are in the log now, in order. Poison as in {@link tail}. */
   readRun(runId: string, options: RunReading = {}): AsyncIterable<LogEvent> {
-    return readRun(this, runId, options);
+    return readRun(this, runId, { onPoison: this.#bury, ...options });
   }
+
+  /** Removes all events of a run, its timer and its large payloads from the hot log: after it was archived. */
+  purgeRun(runId: string): Promise<number> {
+    return purgeRun(this, runId);
+  }
+
+  /** Shares the events of some subjects among the replicas of a service, at least once each. */
+  work<T extends EventType = EventType>(options: WorkOptions<T>): Worker<T> {
+    return new Worker<T>(this, options);
+  }
+
+  readonly #bury: PoisonHandler = async (reason, message) => {
+    await this.deadLetters.add(message, reason, this.source);
+  };
 
   manager(): Promise<JetStreamManager> {
     this.#jsm ??= jetstreamManager(this.nc, { checkAPI: false, timeout: 10_000 });

@@ -2,10 +2,10 @@ import { setTimeout as delay } from 'node:timers/promises';
 import type { NatsConnection } from '@nats-io/nats-core';
 import type { NewEvent } from '@flex/contracts';
 import { AckMux, type PubAck } from './ack-mux.js';
-import { headersOf, type Encoded, type EventEncoder } from './encode-event.js';
+import { headersOf, type AppendOptions, type Encoded, type EventEncoder } from './encode-event.js';
 import { AppendRefused, FenceLost, LogUnavailable } from './errors.js';
 import { Header } from './headers.js';
-import { ACK_TIMEOUT_MS, GIVE_UP_AFTER_MS, retryDelay } from './publish.js';
+import { ACK_TIMEOUT_MS, GIVE_UP_AFTER_MS, retryDelay } from './retry.js';
 
 /** The right to decide for a partition: the sequence of one's own `partition.claimed`. */
 export interface PartitionClaim {
@@ -75,27 +75,18 @@ export class FencedWriter {
   }
 
   /** Resolves when the log has it. Rejects with {@link FenceLost}, LogUnavailable, or ContractViolation at once. */
-  append(event: NewEvent): Promise<PubAck> {
+  append(event: NewEvent, options?: AppendOptions): Promise<PubAck> {
     return new Promise((resolve, reject) => {
       if (this.#dead) return reject(this.#dead);
       const entry: Entry = { encoded: undefined, resolve, reject, ack: undefined };
       try {
-        const encoded = this.#options.encoder.encode(event);
+        const encoded = this.#options.encoder.encode(event, undefined, options);
         if (encoded instanceof Promise) this.#await(entry, encoded);
         else entry.encoded = fenced(encoded, this.#fence);
       } catch (error) {
         return reject(error as Error);
       }
       this.#queue.push(entry);
-      this.#pump();
-    });
-  }
-
-  /** Publishes something else under the same fence, in the same order: a schedule, for example. */
-  appendEncoded(encoded: Encoded): Promise<PubAck> {
-    return new Promise((resolve, reject) => {
-      if (this.#dead) return reject(this.#dead);
-      this.#queue.push({ encoded: fenced(encoded, this.#fence), resolve, reject, ack: undefined });
       this.#pump();
     });
   }

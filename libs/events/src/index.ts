@@ -29,3 +29,24 @@ export { CLAIM_THRESHOLD } from './claim-store.js';
 export { OrderedReader, type Delivered } from './ordered-reader.js';
 export { decodeDelivered } from './tail.js';
 export { isRunId, parseSubject, runFilters } from './subject.js';
+export { DeadLetters, type DeadLetter } from './dead-letters.js';
+export { Worker, type WorkContext, type WorkOptions } from './work.js';
+export { BucketWatch, type BucketEntry, type BucketWatchOptions } from './bucket-watch.js';
+export { capabilityEntryKey, changeOf, facetKey, RegistryMirror, type RegistryChange } from './registry-mirror.js';
+export { BucketWriter, StaleRevision, type PutOptions } from './bucket-writer.js';
+export {
+  announce,
+  lastAnnouncements,
+  type Announcement,
+  type RegistryEventType,
+  type StoredAnnouncement,
+} from './announce.js';
+export {
+  RegistryClient,
+  registryQuestions,
+  registryQuestionSubject,
+  type FacetVersion,
+  type Registered,
+  type RegisteredMany,
+  type RegistryQuestion,
+} from './registry-client.js';

@@ -1,7 +1,8 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { AckPolicy, DeliverPolicy, jetstreamManager, ReplayPolicy, type JetStreamManager } from '@nats-io/jetstream';
 import { nanos, type Msg, type NatsConnection } from '@nats-io/nats-core';
-import { retryDelay } from './publish.js';
+import { ask } from './ask.js';
+import { retryDelay } from './retry.js';
 import { PullSession } from './pull-session.js';
 import type { Delivery } from './stored-message.js';
 
@@ -143,7 +144,8 @@ export class OrderedReader implements AsyncIterable<Delivered[]> {
   async #createConsumer(): Promise<void> {
     const { nc, stream, filters = [], headersOnly } = this.#options;
     this.#jsm ??= await jetstreamManager(nc, { checkAPI: false, timeout: 5_000 });
-    const info = await this.#jsm.consumers.add(stream, {
+    const jsm = this.#jsm;
+    const config = {
       ack_policy: AckPolicy.None,
       replay_policy: ReplayPolicy.Instant,
       inactive_threshold: nanos(INACTIVE_MS),
@@ -154,7 +156,8 @@ export class OrderedReader implements AsyncIterable<Delivered[]> {
       ...(headersOnly ? { headers_only: true } : {}),
       ...(filters.length === 1 ? { filter_subject: filters[0] } : {}),
       ...(filters.length > 1 ? { filter_subjects: filters } : {}),
-    });
+    };
+    const info = await ask(nc, () => jsm.consumers.add(stream, config));
     this.#consumer = info.name;
     if (this.#ended) return this.#forgetConsumer();
     this.#pending = info.num_pending;

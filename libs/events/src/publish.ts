@@ -3,13 +3,7 @@ import type { NatsConnection } from '@nats-io/nats-core';
 import { AckMux, type PubAck } from './ack-mux.js';
 import { LogUnavailable } from './errors.js';
 import type { HeaderBlock } from './headers.js';
-import { DEDUPE_WINDOW_MS } from './streams.js';
-
-/** How long one publish waits for its ack before it is repeated. */
-export const ACK_TIMEOUT_MS = 5_000;
-
-/** Repeats stop well inside the server's memory of message ids, so that a repeat can never be stored twice. */
-export const GIVE_UP_AFTER_MS = DEDUPE_WINDOW_MS / 2;
+import { ACK_TIMEOUT_MS, GIVE_UP_AFTER_MS, retryDelay } from './retry.js';
 
 /**
  * Publishes until the log has it. Repeats carry the same message id, so that the server keeps one; rejects with
@@ -32,5 +26,3 @@ export async function publishUntilStored(
     }
   }
 }
-
-export const retryDelay = (attempt: number): number => Math.min(20 * 2 ** attempt, 1_000);

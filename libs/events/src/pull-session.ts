@@ -69,7 +69,7 @@ export class PullSession {
     }
     if (!this.#timer) {
       this.#heard = Date.now();
-      this.#timer = setInterval(() => this.#watch(), HEARTBEAT_MS);
+      this.#timer = setInterval(() => this.#watch(), HEARTBEAT_MS).unref();
     }
   }
 

@@ -1,7 +1,9 @@
-import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
+import { afterEach, beforeEach, describe, expect, it, jest } from '@jest/globals';
 import type { NatsConnection } from '@nats-io/nats-core';
 import type { EventLog } from './index.js';
 import { openTestLog, pauseRequested, startNatsServer, type TestServer } from './testing/index.js';
+
+jest.setTimeout(60_000);
 
 /** The server is killed (SIGKILL) in the middle: nothing is lost, nothing comes twice, nobody has to be restarted. */
 describe('a server that is killed and started again', () => {

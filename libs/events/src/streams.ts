@@ -8,7 +8,7 @@ import {
   type StreamInfo,
 } from '@nats-io/jetstream';
 import { nanos, type NatsConnection } from '@nats-io/nats-core';
-import { entities } from '@flex/contracts';
+import { DEFAULT_PARTITIONS, entities } from '@flex/contracts';
 import { reasonOf, UnsuitableServer } from './errors.js';
 import {
   Bucket,
@@ -19,6 +19,7 @@ import {
   REGISTRY_ENTITIES,
   REGISTRY_STREAM,
 } from './names.js';
+import { DEDUPE_WINDOW_MS } from './retry.js';
 
 export interface StreamsOptions {
   /** How many partitions a new log gets. An existing log keeps its own count, which is then returned. */
@@ -34,15 +35,6 @@ export interface LogShape {
   /** Set when the configuration asked for another partition count than the log was created with: say it to the operator. */
   warning?: string;
 }
-
-export const DEFAULT_PARTITIONS = 16;
-
-/**
- * How long the server recognises a repeated `Nats-Msg-Id`. An append retries for at most half of it, so that a retry
- * never stores twice; whatever is repeated later must be harmless by the state (see append.ts). Longer costs memory:
- * about 200 bytes for each message of the window.
- */
-export const DEDUPE_WINDOW_MS = 120_000;
 
 const PARTITIONS_KEY = 'flex-partitions';
 const KEY_EXISTS_ALREADY = new Set([10058, 10065]);

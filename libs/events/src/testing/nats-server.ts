@@ -80,6 +80,10 @@ class NatsProcess implements TestServer {
     this.#forgetPorts();
     const child = spawn(natsServerBinary(), ['-c', config], { stdio: ['ignore', 'ignore', 'pipe'] });
     this.#child = child;
+    // A test that crashes must not leave its server behind.
+    const last = (): boolean => child.kill('SIGKILL');
+    process.once('exit', last);
+    child.once('exit', () => process.off('exit', last));
     child.stderr?.on('data', (chunk: Buffer) => (this.#output = (this.#output + chunk.toString()).slice(-4000)));
     await this.#ready(child);
   }
