@@ -154,3 +154,5 @@ export * as apiBodies from './api/bodies.js';
 export * as apiViews from './api/views.js';
 export type { Accepted, EventPageView, NodeStateView, RunItem, RunView, TaskItem } from './api/views.js';
 export type { ResolveBody } from './api/bodies.js';
+export { openApiDocument } from './documents/openapi.js';
+export { asyncApiDocument } from './documents/asyncapi.js';

@@ -33,6 +33,11 @@ export interface FacetSource {
   nodeId?: string;
   /** The facet as the producer wrote it, when it is a specialisation of `facet`. */
   as?: string;
+  /**
+   * Several sources of one facet join (parallel branches), except that this one, which may not run, replaces the
+   * values of these nodes when it did.
+   */
+  over?: string[];
 }
 
 /**
@@ -115,6 +120,8 @@ export interface OutputComposition {
   /** What the composed value is validated against. */
   schema: JsonSchema;
   mapping: Mapping;
+  /** Where the facets come from that the mapping reads; alternatives and branches as in a node's provenance. */
+  sources?: FacetSource[];
 }
 
 export interface PlanMetadata {
