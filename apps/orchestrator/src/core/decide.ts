@@ -1,8 +1,10 @@
 import type { NewEvent } from '@flex/contracts';
-import { decideBudget, decideFinish } from './finish-decisions.js';
+import { decideBudget } from './budget-decisions.js';
+import { closeTasks, fail } from './ending.js';
+import { decideFinish } from './finish-decisions.js';
 import { decideFallen, decideLate, decideReady, decideReports, skipDead } from './node-decisions.js';
 import { decideEdits, decideOpening, decidePlanning, startPlanning } from './plan-decisions.js';
-import { decideActions, decideSignals, decideLost } from './policy-decisions.js';
+import { decideActions, decideLost, decideSignals } from './policy-decisions.js';
 import { isHeld, type RunState } from './state.js';
 import { Step, type World } from './step.js';
 import { decideTasks } from './task-decisions.js';
@@ -86,34 +88,5 @@ function cancelRun(step: Step): void {
   if (nodes.length > 0) step.emit('node.cancelled', 'cancelled:nodes', { nodes });
   closeTasks(step, 'the run was cancelled');
   step.emit('run.cancelled', 'cancelled', { reason: state.cancelRequested!.reason, by: state.cancelRequested!.by });
-  step.ended = true;
-}
-
-export function closeTasks(step: Step, reason: string): void {
-  for (const taskId of step.state.tasks.keys())
-    if (!step.handled.has(taskId)) {
-      step.handled.add(taskId);
-      step.emit('hitl.closed', `closed:${taskId}`, { taskId, outcome: 'withdrawn', reason });
-    }
-}
-
-/** Ends the run with an error; work in flight is called off. */
-export function fail(
-  step: Step,
-  code: string,
-  message: string,
-  more: {
-    diagnostics?: NonNullable<RunState['refusedPolicies']>;
-    nodeId?: string;
-    issues?: { pointer: string; message: string }[];
-  } = {},
-): void {
-  const { state } = step;
-  const nodes = [...state.active]
-    .filter((nodeId) => !step.handled.has(nodeId))
-    .map((nodeId) => ({ nodeId, attempt: state.nodes.get(nodeId)!.attempt, reason: 'the run failed' }));
-  if (nodes.length > 0) step.emit('node.cancelled', 'failed:nodes', { nodes });
-  closeTasks(step, 'the run failed');
-  step.emit('run.failed', 'failed', { error: { code, message, ...more } });
   step.ended = true;
 }

@@ -1,5 +1,20 @@
-import { softDue } from './evolve.js';
-import { NEVER, type RunState } from './state.js';
+import { NEVER, nodeOf, type NodeRun, type RunState } from './state.js';
+
+/** Lowers the bound of the run's next due time. */
+export function dueAt(state: RunState, time: number): void {
+  if (time < state.due) state.due = time;
+}
+
+/** Earliest moment at which something is to be asked about a running node. */
+export function softDue(state: RunState, nodeId: string, run: NodeRun): number {
+  let due = run.deadline ?? NEVER;
+  const hooks = nodeOf(state, nodeId)?.policyHooks;
+  if (hooks?.length)
+    for (const policy of state.policies?.runtime ?? [])
+      if (policy.trigger.kind === 'onTimeout' && hooks.includes(policy.id) && !run.asked?.includes(policy.id))
+        due = Math.min(due, (run.startedAt ?? 0) + (policy.trigger.ms ?? 0));
+  return due;
+}
 
 /** The exact next moment after `now` at which the run wants to be looked at; costs a walk over what is active. */
 export function nextDue(state: RunState, now: number): number {

@@ -1,18 +1,13 @@
-import {
-  capabilityKey,
-  type Failure,
-  type FacetValues,
-  type HumanTask,
-  type Json,
-  type PlanNode,
-} from '@flex/contracts';
-import { evaluateMapping, holds, validatorFor } from '@flex/planning';
-import { fail } from './decide.js';
-import { actOnBudget, wouldCross } from './finish-decisions.js';
-import { occasionId, softDue } from './evolve.js';
+import { capabilityKey, type Failure, type FacetValues, type HumanTask, type PlanNode } from '@flex/contracts';
+import { evaluateMapping, holds } from '@flex/planning';
+import { askPolicies, completionPolicies } from './ask-policies.js';
+import { actOnBudget, wouldCross } from './budget-decisions.js';
+import { conditionOver, mappingContext, outputIssues, resolveInputs, toKeys } from './data.js';
+import { fail } from './ending.js';
+import { softDue } from './due.js';
+import { occasionId } from './occasion.js';
+import { replan } from './plan-request.js';
 import { TAKEN } from './progress.js';
-import { askPolicies, completionPolicies } from './policy-decisions.js';
-import { replan } from './plan-decisions.js';
 import type { NodeRun } from './state.js';
 import type { Step } from './step.js';
 
@@ -72,38 +67,6 @@ export function takeOver(
     accepted: [acceptance],
     policies,
   });
-}
-
-function outputIssues(step: Step, node: PlanNode, outputs: FacetValues) {
-  const issues = validatorFor(node.outputSchema)(toKeys(node, outputs));
-  if (issues.length > 0) return issues;
-  for (const condition of node.postConditions ?? [])
-    if (
-      !holds(
-        condition.condition,
-        conditionOver(step, outputs[condition.facet] ?? step.facet(condition.facet), condition.pointer),
-      )
-    )
-      return [
-        {
-          pointer: `/${condition.facet}${condition.pointer ?? ''}`,
-          message: condition.description ?? 'a post-condition of the capability does not hold',
-          facet: condition.facet,
-        },
-      ];
-  return [];
-}
-
-export function conditionOver(step: Step, value: Json | undefined, pointer?: string): Json {
-  const selected = pointer ? evaluateMapping({ from: pointer }, (value ?? {}) as Record<string, Json>) : value;
-  return step.conditionContext({ value: selected ?? null });
-}
-
-/** Values by facet as the compiled schemas name them. */
-export function toKeys(node: PlanNode, values: FacetValues): FacetValues {
-  const keys = node.facets.keys;
-  if (!keys) return values;
-  return Object.fromEntries(Object.entries(values).map(([facet, value]) => [keys[facet] ?? facet, value]));
 }
 
 /** An attempt failed: again after a pause, or for good. */
@@ -289,24 +252,6 @@ function failBeforeStart(step: Step, node: PlanNode, run: NodeRun, code: string,
   });
 }
 
-/** The values a node works on: its own literals, its producers' outputs, the run's facets. */
-export function resolveInputs(step: Step, node: PlanNode): FacetValues {
-  const inputs: FacetValues = {};
-  for (const facet of [...node.facets.input, ...(node.facets.optional ?? [])]) {
-    let value: Json | undefined = node.inputs?.[facet];
-    if (value === undefined)
-      for (const source of node.provenance) {
-        if (source.facet !== facet) continue;
-        const name = source.as ?? facet;
-        value = source.source === 'node' ? step.outputsOf(source.nodeId!)?.[name] : step.facet(name);
-        if (value !== undefined) break;
-      }
-    value ??= step.facet(facet);
-    if (value !== undefined) inputs[facet] = value;
-  }
-  return inputs;
-}
-
 function chooseRoute(step: Step, node: PlanNode): string[] {
   const context = step.conditionContext();
   const chosen = node.routes!.find((route) => route.condition === undefined || holds(route.condition, context));
@@ -339,16 +284,6 @@ function transform(step: Step, node: PlanNode, run: NodeRun): void {
     'OUTPUT_INVALID',
     `What "${node.label}" makes breaks its contract: ${issues[0]!.pointer} ${issues[0]!.message}`,
   );
-}
-
-/** The run's facets by name, and every node's own outputs under `$nodes`, for joins of equal facets. */
-export function mappingContext(step: Step): Record<string, Json> {
-  const nodes: Record<string, Json> = {};
-  for (const node of step.state.plan!.nodes) {
-    const outputs = step.outputsOf(node.id);
-    if (outputs) nodes[node.id] = outputs;
-  }
-  return { ...step.facets(), $nodes: nodes };
 }
 
 const MAX_ROUNDS = 5;

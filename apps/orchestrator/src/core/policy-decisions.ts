@@ -1,104 +1,10 @@
-import type {
-  Acceptance,
-  Action,
-  FacetValues,
-  Json,
-  NormalizedRuntimePolicy,
-  PlanNode,
-  TriggerKind,
-} from '@flex/contracts';
-import { fail } from './decide.js';
-import { occasionId } from './evolve.js';
-import { replan } from './plan-decisions.js';
+import type { Action, Json } from '@flex/contracts';
+import { askPolicies } from './ask-policies.js';
+import { fail } from './ending.js';
+import { occasionId } from './occasion.js';
+import { replan } from './plan-request.js';
 import { indexOf, type TriggeredPolicy } from './state.js';
 import type { Step } from './step.js';
-
-type About = {
-  node?: PlanNode;
-  outputs?: FacetValues;
-  issues?: { pointer: string; message: string }[];
-  accepted?: Acceptance[];
-  policies?: NormalizedRuntimePolicy[];
-  more?: Record<string, Json>;
-};
-
-/** Policies of the run that this occasion can concern. */
-function candidates(step: Step, occasion: TriggerKind, node?: PlanNode): NormalizedRuntimePolicy[] {
-  return (step.state.policies?.runtime ?? []).filter((policy) => {
-    if (!policy.enabled || policy.trigger.kind !== occasion) return false;
-    const selector = policy.trigger.selector;
-    if (!node) return selector === undefined || occasion === 'onCapabilityLost';
-    return (
-      (selector?.nodeId === undefined || selector.nodeId === node.id) &&
-      (selector?.kind === undefined || selector.kind === node.kind) &&
-      (selector?.capabilityId === undefined || selector.capabilityId === node.capabilityId)
-    );
-  });
-}
-
-/** Policies whose verdict the completion of a node waits for. */
-export const completionPolicies = (step: Step, node: PlanNode): NormalizedRuntimePolicy[] =>
-  node.policyHooks.length === 0
-    ? []
-    : [...candidates(step, 'onNodeComplete', node), ...candidates(step, 'onMetricBelow', node)].sort(
-        (a, b) => order(step, a) - order(step, b),
-      );
-
-const order = (step: Step, policy: NormalizedRuntimePolicy): number => step.state.policies!.runtime.indexOf(policy);
-
-/** Asks the policy service about an occasion, once, with no more of the run than the conditions read. */
-export function askPolicies(step: Step, occasion: TriggerKind, requestId: string, about: About): boolean {
-  const { state } = step;
-  const policies =
-    about.policies ??
-    candidates(step, occasion, about.node).filter(
-      (policy) => occasion !== 'onTimeout' || isDue(step, about.node!, policy),
-    );
-  if (policies.length === 0 || state.asked.has(requestId)) return false;
-  const facets: Record<string, Json> = {};
-  for (const name of new Set(policies.flatMap((policy) => policy.reads))) {
-    const value = step.facet(name);
-    if (value !== undefined) facets[name] = value;
-  }
-  const run = about.node && state.nodes.get(about.node.id);
-  const node = about.node && { id: about.node.id, kind: about.node.kind, capabilityId: about.node.capabilityId };
-  step.emit('policy.requested', `ask:${requestId}`, {
-    requestId,
-    occasion,
-    nodeId: about.node?.id,
-    node,
-    policies,
-    context: {
-      facets,
-      metrics: { ...state.metrics },
-      node: node
-        ? {
-            ...node,
-            attempt: run?.attempt ?? 0,
-            durationMs: run?.report?.durationMs ?? null,
-            output: about.outputs ?? null,
-            issues: about.issues ?? [],
-          }
-        : null,
-      run: {
-        triggers: { ...state.policyCounts },
-        replans: state.replans,
-        tokens: state.spent.tokens,
-        cost: state.spent.cost,
-        version: step.version,
-      },
-      ...about.more,
-    } as Record<string, Json>,
-    accepted: about.accepted,
-  });
-  if (!about.node) step.held = true;
-  return true;
-}
-
-function isDue(step: Step, node: PlanNode, policy: NormalizedRuntimePolicy): boolean {
-  const run = step.state.nodes.get(node.id)!;
-  return !run.asked?.includes(policy.id) && (run.startedAt ?? 0) + (policy.trigger.ms ?? 0) <= step.world.now;
-}
 
 /** What clients told the run: metrics and manual triggers ask policies, messages ask for another plan. */
 export function decideSignals(step: Step): void {
@@ -234,7 +140,11 @@ function goTo(
   const seen = new Set(queue);
   for (let i = 0; i < queue.length; i++) {
     nodes.push(queue[i]!);
-    for (const { to } of index.outgoing.get(queue[i]!) ?? []) if (!seen.has(to)) (seen.add(to), queue.push(to));
+    for (const { to } of index.outgoing.get(queue[i]!) ?? []) {
+      if (seen.has(to)) continue;
+      seen.add(to);
+      queue.push(to);
+    }
   }
   acted(true, { goto: { next: action.next, nodes } });
 }

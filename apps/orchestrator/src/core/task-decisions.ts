@@ -1,8 +1,9 @@
 import type { FacetValues, PlanNode, TaskAnswer } from '@flex/contracts';
 import { validatorFor } from '@flex/planning';
-import { fail } from './decide.js';
+import { toKeys } from './data.js';
+import { fail } from './ending.js';
 import { completeWith } from './finish-decisions.js';
-import { takeOver, toKeys } from './node-decisions.js';
+import { takeOver } from './node-decisions.js';
 import { applyEdit } from './plan-decisions.js';
 import { isFinished } from './progress.js';
 import type { OpenTask } from './state.js';

@@ -1,0 +1,49 @@
+import { type PlanGraph, type StoredEvent } from '@flex/contracts';
+import { dueAt } from './due.js';
+import { acceptAll } from './fold-nodes.js';
+import { done } from './fold-people.js';
+import { recount } from './progress.js';
+import { type RunState } from './state.js';
+
+export function planRequested(state: RunState, event: StoredEvent<'plan.requested'>): void {
+  const { data } = event;
+  acceptAll(state, data.accepted);
+  const before = state.planning?.requestId === data.requestId ? state.planning : undefined;
+  if (!before) {
+    state.planRounds++;
+    if (data.phase === 'replan') state.replans++;
+    for (const capabilityId of data.replan?.exclude ?? [])
+      if (!state.excluded.includes(capabilityId)) state.excluded.push(capabilityId);
+    done(state, data.cause.seq);
+    state.goalFailed = undefined;
+    state.signals = state.signals.filter((signal) => signal.seq !== data.cause.seq);
+    state.edits = state.edits.filter((edit) => edit.seq !== data.cause.seq);
+    if (data.cause.kind === 'capability_lost') state.lost = [];
+    if (data.cause.nodeId) state.fallen.delete(data.cause.nodeId);
+  }
+  state.planning = {
+    requestId: data.requestId,
+    phase: data.phase,
+    attempt: data.attempt,
+    cause: data.cause,
+    deterministicOnly: data.deterministicOnly ?? false,
+    diagnostics: data.diagnostics,
+    values: data.replan?.values,
+    branchRequests: data.replan?.branchRequests,
+    deadline: event.time + PLANNER_TIMEOUT_MS,
+  };
+  dueAt(state, state.planning.deadline!);
+}
+
+/** How long a planner may take for one attempt. */
+export const PLANNER_TIMEOUT_MS = 120_000;
+
+export function usePlan(state: RunState, plan: PlanGraph): void {
+  state.plan = plan;
+  for (const node of plan.nodes)
+    if (!state.nodes.has(node.id))
+      state.nodes.set(node.id, { status: 'pending', attempt: 0, tries: 0, candidate: 0, unmet: 0, taken: 0 });
+  recount(state);
+  const wall = state.policies?.budget.maxWallMs;
+  if (wall !== undefined) dueAt(state, state.submittedAt + wall);
+}

@@ -1,0 +1,101 @@
+import {
+  noPolicies,
+  type Facet,
+  type NormalizedPolicies,
+  type RegisteredCapability,
+  type RegistrySnapshot,
+  type TaskEnvelope,
+} from '@flex/contracts';
+import { normalizePolicies } from '@flex/planning';
+import type { Random } from './random.js';
+
+const text: Facet = { name: 'text', schema: { type: 'string', maxLength: 100 }, direction: 'bidirectional' };
+const score: Facet = { name: 'score', schema: { type: 'number', minimum: 0, maximum: 1 }, direction: 'bidirectional' };
+
+const capability = (capabilityId: string, more: Partial<RegisteredCapability> = {}): RegisteredCapability => ({
+  capabilityId,
+  version: '1',
+  displayName: capabilityId,
+  kind: 'execution',
+  agentType: 'ai',
+  inputFacets: [],
+  outputFacets: ['text', 'score'],
+  status: 'active',
+  retry: { maxAttempts: 3, backoffMs: 100, factor: 2 },
+  timeoutMs: 10_000,
+  ...more,
+});
+
+export const registry: RegistrySnapshot = {
+  revision: 1,
+  facets: new Map([text, score].map((facet) => [facet.name, facet])),
+  capabilities: new Map(
+    [
+      capability('sim.one'),
+      capability('sim.two'),
+      capability('sim.check', { kind: 'validation' }),
+      capability('sim.person', { agentType: 'human', assignment: { slaSeconds: 60, onDecline: 'requeue' } }),
+    ].map((one) => [one.capabilityId, one]),
+  ),
+};
+
+type Policies = NonNullable<TaskEnvelope['policies']>;
+
+const runtimePolicies: NonNullable<Policies['runtime']> = [
+  {
+    id: 'low',
+    trigger: { kind: 'onNodeComplete', condition: 'facets.score < 0.3' },
+    action: { type: 'replan' },
+    maxTriggers: 1,
+  },
+  {
+    id: 'ask',
+    trigger: { kind: 'onNodeComplete', condition: 'facets.score > 0.8' },
+    action: { type: 'hitl' },
+    maxTriggers: 1,
+  },
+  { id: 'note', trigger: { kind: 'onStart' }, action: { type: 'emit', event: 'began' } },
+  {
+    id: 'back',
+    trigger: { kind: 'onNodeComplete', condition: 'facets.score > 0.5 && facets.score < 0.6' },
+    action: { type: 'goto', next: 'n0' },
+    maxTriggers: 1,
+  },
+  { id: 'bad', trigger: { kind: 'onValidationFail' }, action: { type: 'pause' }, maxTriggers: 1 },
+  { id: 'slow', trigger: { kind: 'onTimeout', ms: 5_000 }, action: { type: 'emit', event: 'slow' }, maxTriggers: 1 },
+];
+
+/** A mixed envelope with a plan of its own or left to the planner: a random graph, random policies, sometimes a review. */
+export function randomEnvelope(random: Random): TaskEnvelope {
+  const runtime = runtimePolicies.filter(() => random.chance(0.3));
+  const own = random.chance(0.7);
+  return {
+    objective: 'simulate',
+    outputContract: { mode: 'facets', facets: ['text'] },
+    ...(runtime.length > 0 ? { policies: { runtime, budget: { maxReplans: 2 } } } : {}),
+    ...(random.chance(0.15) ? { review: true } : {}),
+    ...(own ? { plan: randomDraft(random) } : {}),
+  };
+}
+
+export function randomDraft(random: Random): NonNullable<TaskEnvelope['plan']> {
+  const count = 1 + random.below(6);
+  const nodes = Array.from({ length: count }, (_, i) => ({
+    id: `n${i}`,
+    kind: 'execution' as const,
+    capabilityId: random.chance(0.1) ? 'sim.person' : random.pick(['sim.one', 'sim.two']),
+    label: `n${i}`,
+    inputFacets: [],
+    outputFacets: ['text', 'score'],
+    ...(random.chance(0.3) ? { fallback: ['sim.two'] } : {}),
+  }));
+  const edges = [];
+  for (let to = 1; to < count; to++)
+    for (let from = 0; from < to; from++) if (random.chance(0.4)) edges.push({ from: `n${from}`, to: `n${to}` });
+  return { nodes, edges };
+}
+
+export function normalized(envelope: TaskEnvelope): NormalizedPolicies {
+  const { policies } = normalizePolicies(envelope.policies);
+  return policies ?? noPolicies();
+}
