@@ -186,7 +186,9 @@ function refusal(status: number, text: string): Failure {
     ),
   ];
   const badInput = status === 400 || status === 413 || status === 415 || status === 422;
-  return new Failure(problem.detail ?? problem.title, badInput ? exitCodes.usage : exitCodes.failed, details);
+  // With pointers below it, the detail would only repeat the first.
+  const message = details.length > 0 ? problem.title : (problem.detail ?? problem.title);
+  return new Failure(message, badInput ? exitCodes.usage : exitCodes.failed, details);
 }
 
 function asProblem(text: string): Problem | undefined {
