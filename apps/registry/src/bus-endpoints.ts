@@ -34,7 +34,7 @@ const Many = Type.Optional(Type.Array(JsonValue, { maxItems: 50_000 }));
 const bodies: Record<RegistryQuestion, TSchema> = {
   publishFacet: Closed({ facet: JsonValue }),
   register: Closed({ capability: JsonValue, instance: Instance }),
-  registerMany: Closed({ facets: Many, capabilities: Many }),
+  registerMany: Closed({ facets: Many, capabilities: Many, instance: Instance }),
   deregister: Closed(About),
   heartbeat: Closed(About),
   facetVersions: Closed({ tenant: Type.Optional(Tenant), name: Name('Facet') }),
@@ -43,6 +43,12 @@ const bodies: Record<RegistryQuestion, TSchema> = {
 interface About {
   tenant?: string;
   capabilityId: string;
+  instance?: string;
+}
+
+interface Entries {
+  facets?: Facet[];
+  capabilities?: Capability[];
   instance?: string;
 }
 
@@ -108,8 +114,8 @@ export class BusEndpoints {
         return { revision, unchanged: unchanged > 0 };
       }
       case 'registerMany': {
-        const { facets = [], capabilities = [] } = body as { facets?: Facet[]; capabilities?: Capability[] };
-        return this.registrations.register(facets, capabilities, originMany);
+        const { facets = [], capabilities = [], instance } = body as Entries;
+        return this.registrations.register(facets, capabilities, originMany, instance);
       }
       case 'deregister': {
         const { tenant = DEFAULT_TENANT, capabilityId, instance } = body as unknown as About;

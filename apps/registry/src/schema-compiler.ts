@@ -79,7 +79,6 @@ export class SchemaCompiler {
     const thread = (this.#thread ??= this.#start());
     const id = (this.#next += 1);
     return new Promise((resolve) => {
-      let limit: NodeJS.Timeout | undefined;
       const settle = (message: string | undefined): void => {
         clearTimeout(limit);
         thread.off('message', onMessage);
@@ -93,7 +92,7 @@ export class SchemaCompiler {
         this.#thread = undefined;
         settle(`does not compile: ${error instanceof Error ? error.message : String(error)}`);
       };
-      limit = setTimeout(() => {
+      const limit = setTimeout(() => {
         this.#thread = undefined;
         void thread.terminate();
         settle(`takes longer than ${LIMIT_MS} ms to compile`);

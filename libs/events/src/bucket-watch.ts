@@ -12,6 +12,8 @@ export type BucketEntry =
 export interface BucketWatchOptions {
   nc: NatsConnection;
   bucket: string;
+  /** Only these keys; wildcards as in subjects. */
+  keys?: string[];
   /** Called with whatever arrived together; `caughtUp` once all that lay in the bucket has been seen. */
   onEntries: (entries: BucketEntry[], caughtUp: boolean) => void;
   /** Only expiry markers and deletions carry meaning then; values are empty. */
@@ -42,7 +44,7 @@ export class BucketWatch {
     this.#reader = new OrderedReader({
       nc: options.nc,
       stream: kvStream(options.bucket),
-      filters: [`${this.#prefix}>`],
+      filters: (options.keys ?? ['>']).map((key) => this.#prefix + key),
       lastPerSubject: true,
       headersOnly: options.headersOnly,
       onAttached: ({ pending }) => {

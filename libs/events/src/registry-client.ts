@@ -80,13 +80,18 @@ export class RegistryClient {
    * Registers any number in requests of half a megabyte, facets first. Each request is taken whole or refused whole;
    * pointers of a refusal are into the arrays given here.
    */
-  async registerMany(entries: { facets?: Facet[]; capabilities?: Capability[] }): Promise<RegisteredMany> {
+  async registerMany(
+    entries: { facets?: Facet[]; capabilities?: Capability[] },
+    instance?: string,
+  ): Promise<RegisteredMany> {
     const total: RegisteredMany = { revision: 0, facets: 0, capabilities: 0, unchanged: 0 };
     for (const kind of ['facets', 'capabilities'] as const) {
       for (const { from, items } of chunks<Facet | Capability>(entries[kind] ?? [])) {
-        const answer = await this.#ask<RegisteredMany>('registerMany', { [kind]: items }).catch((error: unknown) => {
-          throw shifted(error, kind, from);
-        });
+        const answer = await this.#ask<RegisteredMany>('registerMany', { [kind]: items, instance }).catch(
+          (error: unknown) => {
+            throw shifted(error, kind, from);
+          },
+        );
         total.revision = Math.max(total.revision, answer.revision);
         total.facets += answer.facets;
         total.capabilities += answer.capabilities;
