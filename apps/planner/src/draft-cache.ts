@@ -34,6 +34,15 @@ export class DraftCache {
 function questionKey(request: PlanRequest): string {
   const { phase, dynamic, objective, inputs, constraints, outputContract, specialInstructions } = request;
   const { goalConditions, policies, replan } = request;
-  const question = [phase, dynamic, objective, inputs, constraints, outputContract, specialInstructions, goalConditions];
+  const question = [
+    phase,
+    dynamic,
+    objective,
+    inputs,
+    constraints,
+    outputContract,
+    specialInstructions,
+    goalConditions,
+  ];
   return hash('sha256', JSON.stringify([...question, policies, replan]), 'hex');
 }

@@ -16,9 +16,7 @@ interface Refused {
   says: string;
 }
 type Block =
-  | { kind: 'policies'; value: unknown }
-  | { kind: 'occasion'; value: Occasion }
-  | { kind: 'refused'; value: Refused };
+  { kind: 'policies'; value: unknown } | { kind: 'occasion'; value: Occasion } | { kind: 'refused'; value: Refused };
 
 const page = readFileSync(new URL('../../../docs/policies.md', import.meta.url), 'utf8');
 const blocks = [...page.matchAll(/^```json(?: (\w+))?\n([\s\S]*?)^```$/gm)].map(
@@ -54,7 +52,9 @@ describe('the examples of docs/policies.md', () => {
         const refusal = normalizePolicies(policies);
         expect(refusal.policies).toBeUndefined();
         expect([...new Set(refusal.diagnostics.map(({ code }) => code))]).toEqual(codes);
-        expect(refusal.diagnostics.map(({ message, suggestion }) => `${message} ${suggestion ?? ''}`).join('\n')).toContain(says);
+        expect(
+          refusal.diagnostics.map(({ message, suggestion }) => `${message} ${suggestion ?? ''}`).join('\n'),
+        ).toContain(says);
       });
     } else {
       const policies = current;
@@ -68,7 +68,8 @@ describe('the examples of docs/policies.md', () => {
           policies: (policies?.runtime ?? []).filter(({ trigger }) => trigger.kind === occasion),
           context,
         });
-        if (matched) expect(verdict.evaluations.filter((each) => each.matched).map((each) => each.policyId)).toEqual(matched);
+        if (matched)
+          expect(verdict.evaluations.filter((each) => each.matched).map((each) => each.policyId)).toEqual(matched);
         expect(verdict.acts?.policyId ?? null).toBe(acts);
         if (action) expect(verdict.acts?.action).toEqual(action);
       });
@@ -79,7 +80,9 @@ describe('the examples of docs/policies.md', () => {
     const occasions = blocks.flatMap((block) => (block.kind === 'occasion' ? block.value : []));
     expect(new Set(occasions.map(({ occasion }) => occasion))).toEqual(new Set(triggerKinds));
     const acting = new Set(
-      blocks.flatMap((block) => (block.kind === 'policies' ? normalized(block.value).runtime : [])).map(({ action }) => action.type),
+      blocks
+        .flatMap((block) => (block.kind === 'policies' ? normalized(block.value).runtime : []))
+        .map(({ action }) => action.type),
     );
     expect(acting).toEqual(new Set(actionTypes));
   });

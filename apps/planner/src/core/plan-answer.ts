@@ -42,7 +42,8 @@ export function answerWith(
   extra: { usage?: Usage; diagnostics?: readonly PlannerDiagnostic[] } = {},
 ): PlanAnswer {
   const diagnostics = [...(extra.diagnostics ?? []), ...proposal.diagnostics];
-  if (!proposal.draft && !proposal.delta) return failed(asked, 'No plan can be made of what is registered', diagnostics, extra.usage);
+  if (!proposal.draft && !proposal.delta)
+    return failed(asked, 'No plan can be made of what is registered', diagnostics, extra.usage);
   const { usage } = extra;
   const { requestId, attempt } = asked.data;
   const metadata = { ...origin, ...(usage ? { usage: counts(usage) } : {}) };
@@ -103,7 +104,11 @@ function failed(asked: Asked, reason: string, diagnostics: readonly PlannerDiagn
 }
 
 const answerId = ({ runId, data }: Asked): string => `plan.answer.${runId}.${data.requestId}.${data.attempt}`;
-const counts = ({ inputTokens, outputTokens, cost }: Usage): { inputTokens?: number; outputTokens?: number; cost?: number } => ({
+const counts = ({
+  inputTokens,
+  outputTokens,
+  cost,
+}: Usage): { inputTokens?: number; outputTokens?: number; cost?: number } => ({
   ...(inputTokens === undefined ? {} : { inputTokens }),
   ...(outputTokens === undefined ? {} : { outputTokens }),
   ...(cost === undefined ? {} : { cost }),

@@ -1,4 +1,4 @@
-import type { NewEvent, StoredEvent } from '@flex/contracts';
+import type { NewEvent, PlannerDiagnostic, StoredEvent } from '@flex/contracts';
 import { evaluatePolicies, normalizePolicies } from '@flex/planning';
 
 type Event<T extends 'run.submitted' | 'policy.requested'> = Pick<StoredEvent<T>, 'runId' | 'data' | 'traceparent'>;
@@ -14,11 +14,18 @@ export function onRunSubmitted({
   traceparent,
 }: Event<'run.submitted'>): NewEvent<'policy.normalized' | 'policy.refused'> | undefined {
   if (data.envelope.policies === undefined) return undefined;
-  const { policies, diagnostics } = normalizePolicies(data.envelope.policies);
+  const { outputContract } = data.envelope;
+  const judged = normalizePolicies(data.envelope.policies, { outputContract });
+  const { policies } = judged;
+  const diagnostics = judged.diagnostics.map(inEnvelope);
   const head = { runId, id: `policy.normalized.${runId}`, traceparent };
   if (!policies) return { ...head, type: 'policy.refused', data: { diagnostics } };
   return { ...head, type: 'policy.normalized', data: { policies, ...(diagnostics.length > 0 ? { diagnostics } : {}) } };
 }
+
+/** Pointers into the policies as pointers into the envelope, which is what a client has before its eyes. */
+const inEnvelope = (found: PlannerDiagnostic): PlannerDiagnostic =>
+  found.pointer === undefined ? found : { ...found, pointer: `/policies${found.pointer}` };
 
 /**
  * The verdict on an occasion: every policy that was asked about is judged and recorded, the first that matches acts. One id
