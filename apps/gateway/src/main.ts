@@ -1,1 +1,4 @@
-export {};
+import { startService } from '@flex/events/service';
+import { gatewayService } from './gateway-service.js';
+
+await startService(gatewayService());

@@ -35,6 +35,8 @@ export interface TaskView extends HumanTask {
   resolvedBy?: string;
   requestedAt: number;
   closedAt?: number;
+  /** Answers so far: one that broke the task's contract leaves it open for another. */
+  answers: number;
 }
 
 export interface UsageTotals {
@@ -168,7 +170,8 @@ function fold(run: RunSummary, event: StoredEvent): void {
       return;
     }
     case 'plan.rejected':
-      // An edit or a review that was refused asks for no new draft; a refused draft does, or the run ends.
+      // An edit that was refused leaves the review to its reviewer.
+      if (event.data.phase === 'review') reopen(run, event.data.requestId);
       return;
     case 'node.dispatched': {
       const { nodeId, attempt, capabilityId, kind, label } = event.data;
@@ -203,6 +206,7 @@ function fold(run: RunSummary, event: StoredEvent): void {
         tenant: run.tenant,
         status: 'open',
         requestedAt: event.time,
+        answers: 0,
       });
       if (task.kind === 'output' && task.nodeId)
         patch(run, task.nodeId, { status: 'awaiting_human', startedAt: event.time });
@@ -223,6 +227,9 @@ function fold(run: RunSummary, event: StoredEvent): void {
       task.resolvedBy = by ?? task.resolvedBy;
       return;
     }
+    case 'validation.failed':
+      if (event.data.scope === 'answer' && event.data.taskId) reopen(run, event.data.taskId);
+      return;
     case 'run.started':
       run.startedAt ??= event.time;
       return;
@@ -250,7 +257,6 @@ function fold(run: RunSummary, event: StoredEvent): void {
     case 'node.started':
     case 'node.progressed':
     case 'plan.fallback_chosen':
-    case 'validation.failed':
     case 'goal.failed':
     case 'policy.requested':
     case 'policy.evaluated':
@@ -295,7 +301,13 @@ function patch(run: RunSummary, nodeId: string, change: Partial<NodeView>): void
 function answered(run: RunSummary, taskId: string, resolution: string, by: string | undefined): void {
   const task = run.tasks.get(taskId);
   if (task?.status !== 'open') return;
-  Object.assign(task, { status: 'answered', resolution, resolvedBy: by });
+  Object.assign(task, { status: 'answered', resolution, resolvedBy: by, answers: task.answers + 1 });
+}
+
+function reopen(run: RunSummary, taskId: string): void {
+  const task = run.tasks.get(taskId);
+  if (task?.status === 'answered')
+    Object.assign(task, { status: 'open', resolution: undefined, resolvedBy: undefined });
 }
 
 function addUsage({ usage }: RunSummary, more: Usage | undefined): void {

@@ -1,0 +1,24 @@
+import { parseFrameId, type Frame, type FrameCursor, type FrameType } from '@flex/contracts';
+
+/** A frame as it goes over the wire, encoded once for everybody who watches the run. */
+export interface EncodedFrame extends FrameCursor {
+  type: FrameType;
+  bytes: Uint8Array;
+}
+
+const encoder = new TextEncoder();
+
+export function encodeFrame(frame: Frame): EncodedFrame {
+  const cursor = parseFrameId(frame.id);
+  if (!cursor) throw new Error(`not a frame id: ${frame.id}`);
+  const text = `id: ${frame.id}\nevent: ${frame.type}\ndata: ${JSON.stringify(frame)}\n\n`;
+  return { ...cursor, type: frame.type, bytes: encoder.encode(text) };
+}
+
+/** What a stream says about itself: without an id, so that the reader's cursor stays where it is. */
+export const controlFrame = (type: 'snapshot' | 'resync', data: unknown): Uint8Array =>
+  encoder.encode(`event: ${type}\ndata: ${JSON.stringify(data)}\n\n`);
+
+/** Greeting: how long a client waits before it reconnects. */
+export const greeting = (retryMs: number): Uint8Array => encoder.encode(`retry: ${retryMs}\n\n`);
+export const HEARTBEAT: Uint8Array = encoder.encode(':\n\n');

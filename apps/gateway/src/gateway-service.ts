@@ -1,0 +1,78 @@
+import type { DynamicModule } from '@nestjs/common';
+import { APP_FILTER, APP_GUARD } from '@nestjs/core';
+import type { ServiceContext, ServiceOptions } from '@flex/events/service';
+import { UnsuitableServer } from '@flex/events';
+import { GatewayConfig } from './gateway-config.js';
+import { startGatewayLife } from './gateway-life.js';
+import { GatewayParts } from './gateway-parts.js';
+import { CommandsController } from './http/commands.controller.js';
+import { bodyMiddleware, callerMiddleware, envelopeMiddleware } from './http/edge-middleware.js';
+import { OperationGuard } from './http/operation.js';
+import { PlanController } from './http/plan.controller.js';
+import { GatewayProblemFilter } from './http/problem-response.js';
+import { RegistryController } from './http/registry.controller.js';
+import { RunsController } from './http/runs.controller.js';
+import { SubmitController } from './http/submit.controller.js';
+import { TasksController } from './http/tasks.controller.js';
+import { ValidateController } from './http/validate.controller.js';
+import { ApiKeyRing, readApiKeys } from './security/api-keys.js';
+import { Authenticator } from './security/authenticator.js';
+import { RateLimit } from './security/rate-limit.js';
+
+class GatewayModule {}
+
+/** The gateway as a service: what `startService` runs in a process of its own, and tests boot inside theirs. */
+export function gatewayService(): ServiceOptions<GatewayConfig> {
+  return {
+    name: 'gateway',
+    config: GatewayConfig,
+    // The gateway reads bodies itself, after it knows who is asking.
+    nest: { bodyParser: false },
+    tls: ({ tlsCert, tlsKey }) => (tlsCert && tlsKey ? { certFile: tlsCert, keyFile: tlsKey } : undefined),
+    module: async (service): Promise<DynamicModule> => {
+      const parts = new GatewayParts(service);
+      await startGatewayLife(service, parts);
+      return {
+        module: GatewayModule,
+        controllers: [
+          SubmitController,
+          ValidateController,
+          RunsController,
+          CommandsController,
+          PlanController,
+          TasksController,
+          RegistryController,
+        ],
+        providers: [
+          { provide: GatewayParts, useValue: parts },
+          { provide: APP_GUARD, useClass: OperationGuard },
+          { provide: APP_FILTER, useValue: new GatewayProblemFilter(service.log) },
+        ],
+      };
+    },
+    configure: (app, service) => {
+      const { config } = service;
+      app.use(envelopeMiddleware(config));
+      app.use(callerMiddleware(authenticatorOf(service), new RateLimit(config.rateLimit)));
+      app.use(bodyMiddleware(config.bodyLimit));
+    },
+  };
+}
+
+/** Without keys the gateway serves this machine only. */
+export function authenticatorOf({ config }: Pick<ServiceContext<GatewayConfig>, 'config'>): Authenticator {
+  const keys = config.apiKeys === undefined ? undefined : new ApiKeyRing(readApiKeys(config.apiKeys));
+  const jwt =
+    config.jwksUrl === undefined
+      ? undefined
+      : { jwksUrl: config.jwksUrl, issuer: config.jwtIssuer, audience: config.jwtAudience };
+  const authenticator = new Authenticator(keys, jwt);
+  if (authenticator.open && !isLoopback(config.host)) {
+    throw new UnsuitableServer(
+      `refusing to serve ${config.host} to everybody: set FLEX_API_KEYS or FLEX_JWKS_URL, or listen on 127.0.0.1`,
+    );
+  }
+  return authenticator;
+}
+
+const isLoopback = (host: string): boolean => host === 'localhost' || host === '::1' || /^127\./.test(host);

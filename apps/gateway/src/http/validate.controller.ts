@@ -1,0 +1,15 @@
+import { Controller } from '@nestjs/common';
+import { GatewayParts } from '../gateway-parts.js';
+import type { GatewayRequest } from '../security/caller.js';
+import { Incoming, Operation } from './operation.js';
+
+/** Judging a task without running it. */
+@Controller()
+export class ValidateController {
+  constructor(private readonly parts: GatewayParts) {}
+
+  @Operation('validateRun')
+  validate(@Incoming() request: GatewayRequest) {
+    return this.parts.preview.envelope(request.body, this.parts.mirror.snapshot(request.caller.tenant));
+  }
+}

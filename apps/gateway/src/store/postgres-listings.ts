@@ -1,0 +1,119 @@
+import { sql, type Kysely } from 'kysely';
+import { runStatuses, type RunItem, type RunStatus, type TaskItem } from '@flex/contracts';
+import { taskItem } from '../core/run-view.js';
+import type { TaskView } from '../core/run-summary.js';
+import { timestampOf } from '../core/timestamp.js';
+import { decodeCursor, encodeCursor, limitOf } from '../http/pagination.js';
+import { refuse } from '../http/problems.js';
+import type { Caller } from '../security/caller.js';
+import type { GatewayDatabase } from './gateway-schema.js';
+import { toRow } from './postgres-run-rows.js';
+
+export interface Page<T> {
+  items: T[];
+  next?: string;
+}
+type Query = Record<string, unknown>;
+const text = (value: unknown): string | undefined => (typeof value === 'string' && value !== '' ? value : undefined);
+
+/** Lists from the read models; a moment behind the log. Every query is bound to the caller's tenant. */
+export class PostgresListings {
+  constructor(private readonly db: Kysely<GatewayDatabase>) {}
+
+  async runs(query: Query, caller: Caller): Promise<Page<RunItem>> {
+    const limit = limitOf(text(query['limit']));
+    const after = decodeCursor(text(query['cursor']), 1);
+    let select = this.db.selectFrom('gateway.runs').selectAll().where('tenant', '=', caller.tenant);
+    const statuses = statusesOf(text(query['status']));
+    if (statuses) select = select.where('status', 'in', statuses);
+    const threadId = text(query['threadId']);
+    if (threadId !== undefined) select = select.where('thread_id', '=', threadId);
+    const labels = labelsOf(query['label']);
+    if (labels) select = select.where(sql<boolean>`labels @> ${JSON.stringify(labels)}::jsonb`);
+    if (after) select = select.where('first_seq', '<', sql<string>`${after[0]}`);
+    const rows = await select
+      .orderBy('first_seq', 'desc')
+      .limit(limit + 1)
+      .execute();
+    const items = rows.slice(0, limit).map((stored): RunItem => {
+      const row = toRow(stored);
+      return {
+        runId: row.runId,
+        tenant: row.tenant,
+        status: row.status,
+        objective: row.objective,
+        correlationId: row.correlationId,
+        ...(row.threadId === undefined ? {} : { threadId: row.threadId }),
+        labels: row.labels,
+        ...(row.planVersion === undefined ? {} : { planVersion: row.planVersion }),
+        submittedAt: timestampOf(row.submittedAt),
+        ...(row.endedAt === undefined ? {} : { endedAt: timestampOf(row.endedAt) }),
+        openTasks: stored.open_tasks,
+      };
+    });
+    const last = rows[limit - 1];
+    return rows.length > limit && last ? { items, next: encodeCursor([Number(last.first_seq)]) } : { items };
+  }
+
+  async tasks(query: Query, caller: Caller): Promise<Page<TaskItem>> {
+    const limit = limitOf(text(query['limit']));
+    const after = decodeCursor(text(query['cursor']), 2);
+    const status = text(query['status']) ?? 'open';
+    let select = this.db.selectFrom('gateway.tasks').selectAll().where('tenant', '=', caller.tenant);
+    if (status !== 'all') select = select.where('status', '=', status as 'open');
+    for (const [name, column] of [
+      ['kind', 'kind'],
+      ['runId', 'run_id'],
+      ['assignee', 'assignee'],
+      ['role', 'role'],
+    ] as const) {
+      const value = text(query[name]);
+      if (value !== undefined) select = select.where(column, '=', value);
+    }
+    if (after)
+      select = select.where(sql<boolean>`(requested_at, task_id) < (${after[0]}::bigint, ${String(after[1])}::text)`);
+    const rows = await select
+      .orderBy('requested_at', 'desc')
+      .orderBy('task_id', 'desc')
+      .limit(limit + 1)
+      .execute();
+    const items = rows.slice(0, limit).map((row) => taskItem(row.task as TaskView));
+    const last = rows[limit - 1];
+    return rows.length > limit && last
+      ? { items, next: encodeCursor([Number(last.requested_at), last.task_id]) }
+      : { items };
+  }
+
+  /** The run that a task belongs to, as far as the read model knows. */
+  async runOfTask(taskId: string, caller: Caller): Promise<string | undefined> {
+    const row = await this.db
+      .selectFrom('gateway.tasks')
+      .select('run_id')
+      .where('task_id', '=', taskId)
+      .where('tenant', '=', caller.tenant)
+      .executeTakeFirst();
+    return row?.run_id;
+  }
+}
+
+function statusesOf(given: string | undefined): RunStatus[] | undefined {
+  if (given === undefined) return undefined;
+  const ended: RunStatus[] = ['completed', 'failed', 'cancelled'];
+  return given.split(',').flatMap((status): RunStatus[] => {
+    if (status === 'ended') return ended;
+    if (status === 'open') return runStatuses.filter((known) => !ended.includes(known));
+    return [status as RunStatus];
+  });
+}
+
+/** `name:value`, once or several times. */
+export function labelsOf(given: unknown): Record<string, string> | undefined {
+  if (given === undefined) return undefined;
+  const labels: Record<string, string> = {};
+  for (const label of Array.isArray(given) ? given : [given]) {
+    const at = String(label).indexOf(':');
+    if (at < 1) throw refuse.invalidQuery([{ pointer: '/label', message: 'must be name:value' }]);
+    labels[String(label).slice(0, at)] = String(label).slice(at + 1);
+  }
+  return labels;
+}
