@@ -1,1 +1,30 @@
-export {};
+export { evaluateMapping, mappingReads } from './mapping/evaluate-mapping.js';
+export { joinValues } from './mapping/join-values.js';
+export { escapeToken, pointerTokens, resolvePointer } from './mapping/json-pointer.js';
+export { resolveFacets, type FacetLookup } from './mapping/resolve-facets.js';
+export {
+  compileCondition,
+  type CompiledCondition,
+  type ConditionError,
+  type ConditionOptions,
+} from './conditions/compile-condition.js';
+export { evaluate, holds } from './conditions/evaluate-condition.js';
+export { contextRoots, operators } from './conditions/operators.js';
+export { printCondition } from './conditions/print-condition.js';
+export { nearestName, nearestNames } from './naming/nearest-name.js';
+export { normalizePolicies, type PolicyContext } from './policies/normalize-policies.js';
+export { evaluatePolicies, type PolicyEvaluation, type PolicyVerdict } from './policies/evaluate-policies.js';
+export { matchingHooks, type HookedNode } from './policies/matching-hooks.js';
+export { validateDraft } from './validation/validate-draft.js';
+export { validateDelta, type PlanProgress } from './validation/validate-delta.js';
+export { validateEnvelope } from './validation/validate-envelope.js';
+export { envelopeFacets } from './validation/envelope-facets.js';
+export { gotoTargets } from './validation/check-policies.js';
+export type { PlanningQuestion, PlanOrigin } from './validation/planning-question.js';
+export { mergeDelta } from './delta/merge-delta.js';
+export { diffPlans } from './delta/diff-plans.js';
+export { sameJson } from './delta/same-json.js';
+export { OUTPUT_FACET } from './output/plan-output.js';
+export { checkConstraints, composeOutput, type ConstraintResult } from './output/compose-output.js';
+export { schemaFaults, validatorFor, type Validator } from './facets/validators.js';
+export { compileFacets, type CompiledFacets } from './facets/compile-facets.js';

@@ -1,0 +1,154 @@
+import type { DraftNode, OutputComposition, PlanEdge, PlanMetadata, PlannerDraft, PlanNode } from '@flex/contracts';
+import { compileCondition } from '../conditions/compile-condition.js';
+import { planOutput } from '../output/plan-output.js';
+import { sameJson } from '../delta/same-json.js';
+import { capabilityOf, isEngineNode, readsOf } from './capability-use.js';
+import { checkGoal, plannedSatisfaction } from './check-goal.js';
+import { checkNodes } from './check-nodes.js';
+import { checkBudget, checkPolicies } from './check-policies.js';
+import { connectNodes, cycleFound, numberNodes } from './check-structure.js';
+import { compileNode, conditionInvalid } from './compile-node.js';
+import { envelopeFacets } from './envelope-facets.js';
+import { traceFacets, type Flow, type FlowNode } from './facet-flow.js';
+import type { Findings } from './findings.js';
+import { gatherMetadata } from './plan-metadata.js';
+import type { PlanningQuestion, PlanOrigin } from './planning-question.js';
+import { indexSnapshot } from './snapshot-index.js';
+
+export interface CompiledGraph {
+  nodes: PlanNode[];
+  edges: PlanEdge[];
+  output: OutputComposition;
+  metadata: PlanMetadata;
+}
+
+/** What is already decided about nodes of a plan under way. */
+export interface Settled {
+  /** Nodes that ran: taken as they are, whatever the registry says by now. */
+  done: ReadonlyMap<string, PlanNode>;
+  /** Nodes of the version before, to be kept as objects where nothing changes. */
+  before: ReadonlyMap<string, PlanNode>;
+}
+
+/** The pipeline behind drafts, deltas and edits: judges a whole graph and compiles it as far as it is sound. */
+export function compileGraph(
+  question: PlanningQuestion,
+  draft: PlannerDraft,
+  origin: PlanOrigin,
+  findings: Findings,
+  settled?: Settled,
+): CompiledGraph | undefined {
+  const { snapshot, envelope, policies } = question;
+  const numbers = numberNodes(draft, findings);
+  const edges = connectNodes(draft, numbers, findings);
+  const open = (node: DraftNode): boolean => settled?.done.has(node.id) !== true;
+  checkNodes(draft.nodes, snapshot, findings, open);
+  if (numbers.size !== draft.nodes.length || draft.nodes.length === 0) return undefined;
+
+  const given = envelopeFacets(envelope, snapshot);
+  const available = new Set([...given.keys(), ...(question.available ?? [])]);
+  const nodes = draft.nodes.map((node) => ({ ...flowNode(node, question), started: !open(node) }));
+  const { ancestors } = indexSnapshot(snapshot);
+  const output = planOutput(envelope.outputContract, {
+    snapshot,
+    written: draft.nodes.flatMap((node) => node.outputFacets),
+    derived: new Set(draft.nodes.flatMap((node) => (isEngineNode(node) && node.mapping !== undefined ? node.outputFacets : []))),
+    available,
+    ancestors,
+    unread: unreadFacets(nodes, ancestors),
+  });
+  const flow = traceFacets({ nodes, edges, available, ancestors, goals: output.goals });
+  if ('cycle' in flow) {
+    cycleFound(flow.cycle.map((number) => draft.nodes[number]!.id), findings);
+    for (const found of output.diagnostics) findings.add(found);
+    return undefined;
+  }
+  reportUnavailable(draft, flow, question, findings, open);
+  for (const found of output.diagnostics) findings.add(suggestProducer(found, question));
+  const written = new Set(draft.nodes.flatMap((node) => node.outputFacets).flatMap((facet) => ancestors(facet)));
+  const canHave = (facet: string): boolean => written.has(facet) || available.has(facet) || [...available].some((name) => ancestors(name).includes(facet));
+  const { longest, deepest, slowestMs } = measure(draft, flow, question);
+  checkPolicies(draft, policies, { longest, deepest }, findings);
+  checkGoal(envelope, canHave, findings);
+  checkBudget(draft, policies, snapshot, slowestMs, findings);
+
+  const planNodes = nodes.map((node, number) => {
+    const done = settled?.done.get(node.draft.id);
+    return done ?? keepIfEqual(settled?.before.get(node.draft.id), compileNode(node, number, capabilityOf(node.draft, snapshot), flow.sources[number]!, question, origin, findings));
+  });
+  return {
+    nodes: planNodes,
+    edges: compileEdges(draft, flow, findings),
+    output: { ...output.composition, sources: flow.goalSources },
+    metadata: gatherMetadata(question, draft, planNodes, origin, longest, plannedSatisfaction(envelope, canHave)),
+  };
+}
+
+function flowNode(draft: DraftNode, { snapshot, policies }: PlanningQuestion): FlowNode {
+  const branch = draft.branchId === undefined ? undefined : policies.planner.branches.find(({ id }) => id === draft.branchId);
+  const literals = new Set([...Object.keys(branch?.inputs ?? {}), ...Object.keys(draft.inputs ?? {})]);
+  return { draft, ...readsOf(draft, capabilityOf(draft, snapshot)), literals };
+}
+
+/** Facets that nobody in the plan reads, in the order in which they are written. */
+function unreadFacets(nodes: readonly FlowNode[], ancestors: (facet: string) => readonly string[]): string[] {
+  const read = new Set(nodes.flatMap((node) => [...node.required, ...node.optional]));
+  return nodes.flatMap(({ draft }) => draft.outputFacets).filter((facet) => !ancestors(facet).some((name) => read.has(name)));
+}
+
+function reportUnavailable(draft: PlannerDraft, flow: Flow, question: PlanningQuestion, findings: Findings, open: (node: DraftNode) => boolean): void {
+  flow.unavailable.forEach((facets, number) => {
+    const node = draft.nodes[number]!;
+    if (!open(node)) return;
+    for (const facet of facets) {
+      const before = { code: 'INPUT_FACET_UNAVAILABLE', severity: 'error', message: `${node.id} needs ${facet}, which neither the envelope nor a node before it provides`, nodeId: node.id, facet, pointer: `/nodes/${number}/inputFacets` } as const;
+      findings.add(suggestProducer(before, question));
+    }
+  });
+}
+
+/** Names who could provide a missing facet. */
+function suggestProducer<T extends { facet?: string; suggestion?: string }>(found: T, { snapshot, policies }: PlanningQuestion): T {
+  if (found.facet === undefined || found.suggestion !== undefined || !snapshot.facets.has(found.facet)) return found;
+  const forbidden = new Set(policies.planner.selection.forbid);
+  const able = indexSnapshot(snapshot)
+    .producers(found.facet)
+    .filter((capability) => !forbidden.has(capability.capabilityId))
+    .slice(0, 3)
+    .map((capability) => capability.capabilityId);
+  return { ...found, suggestion: able.length > 0 ? `${able.join(' or ')} would provide it` : `No registered capability provides ${found.facet}; give it as input` };
+}
+
+function measure(draft: PlannerDraft, flow: Flow, { snapshot }: PlanningQuestion): { longest: number; deepest?: string; slowestMs: number } {
+  let longest = 0;
+  let deepest: string | undefined;
+  const finish = new Float64Array(draft.nodes.length);
+  let slowestMs = 0;
+  for (const number of flow.order) {
+    if (flow.depth[number]! > longest) {
+      longest = flow.depth[number]!;
+      deepest = draft.nodes[number]!.id;
+    }
+    finish[number] = finish[number]! + (capabilityOf(draft.nodes[number]!, snapshot)?.cost?.estimatedMs ?? 0);
+    slowestMs = Math.max(slowestMs, finish[number]!);
+    for (const next of flow.graph.outgoing[number]!) finish[next] = Math.max(finish[next]!, finish[number]!);
+  }
+  return { longest, deepest, slowestMs };
+}
+
+function compileEdges(draft: PlannerDraft, flow: Flow, findings: Findings): PlanEdge[] {
+  return flow.edges.map(({ from, to, facets, condition }) => {
+    const edge: PlanEdge = { from: draft.nodes[from]!.id, to: draft.nodes[to]!.id, facets };
+    if (condition === undefined) return edge;
+    const compiled = compileCondition(condition);
+    if (compiled.ok) return { ...edge, condition: compiled.logic };
+    const at = draft.edges!.findIndex((other) => other.from === edge.from && other.to === edge.to);
+    conditionInvalid(compiled, condition, `/edges/${at}/condition`, edge.to, findings);
+    return edge;
+  });
+}
+
+/** The node of the version before, when nothing about it changed: versions share what they have in common. */
+function keepIfEqual(before: PlanNode | undefined, compiled: PlanNode): PlanNode {
+  return before !== undefined && before.draft === compiled.draft && sameJson(before, compiled) ? before : compiled;
+}

@@ -1,0 +1,99 @@
+import type { Graph } from './graph.js';
+
+/** From this many readers of one facet on, one sweep over the graph is cheaper than a search from each reader. */
+const SWEEP_FROM = 5;
+const NOTHING: readonly number[] = [];
+
+/** Answers, for a graph in topological order, which nodes come before which. */
+export class Precedence {
+  private readonly seen: Int32Array;
+  private stamp = 0;
+
+  constructor(
+    private readonly graph: Graph,
+    private readonly position: Int32Array,
+    private readonly order: Int32Array,
+    /** 1 for nodes that may not run: they do not hide what comes before them. */
+    private readonly conditional: Uint8Array,
+  ) {
+    this.seen = new Int32Array(graph.size);
+  }
+
+  /** For each reader the producers that reach it with no certain producer in between. */
+  closest(readers: readonly number[], producers: readonly number[]): number[][] {
+    if (producers.length === 0) return readers.map(() => []);
+    const produces = new Set(producers);
+    let first = this.graph.size;
+    for (const producer of producers) first = Math.min(first, this.position[producer]!);
+    return readers.length < SWEEP_FROM
+      ? readers.map((reader) => this.searchBack(reader, produces, first))
+      : this.sweep(readers, produces, first);
+  }
+
+  private searchBack(reader: number, produces: ReadonlySet<number>, first: number): number[] {
+    const { incoming } = this.graph;
+    const stamp = ++this.stamp;
+    const found: number[] = [];
+    const queue = [reader];
+    for (let node = queue.pop(); node !== undefined; node = queue.pop()) {
+      for (const before of incoming[node]!) {
+        if (this.seen[before] === stamp || this.position[before]! < first) continue;
+        this.seen[before] = stamp;
+        if (produces.has(before)) {
+          found.push(before);
+          if (this.conditional[before] === 0) continue;
+        }
+        queue.push(before);
+      }
+    }
+    return found;
+  }
+
+  private sweep(readers: readonly number[], produces: ReadonlySet<number>, first: number): number[][] {
+    const { incoming } = this.graph;
+    const wanted = new Set(readers);
+    const arriving = new Map<number, readonly number[]>();
+    const leaving: (readonly number[])[] = Array.from({ length: this.graph.size }, () => NOTHING);
+    for (let at = first; at < this.order.length; at++) {
+      const node = this.order[at]!;
+      let into: readonly number[] = NOTHING;
+      let merged: Set<number> | undefined;
+      for (const before of incoming[node]!) {
+        const part = leaving[before]!;
+        if (part === into || part.length === 0) continue;
+        if (into.length === 0) into = part;
+        else {
+          merged ??= new Set(into);
+          for (const producer of part) merged.add(producer);
+        }
+      }
+      if (merged !== undefined) into = [...merged];
+      if (wanted.has(node)) arriving.set(node, into);
+      leaving[node] = !produces.has(node) ? into : this.conditional[node] === 0 ? [node] : [...into, node];
+    }
+    return readers.map((reader) => [...(arriving.get(reader) ?? NOTHING)]);
+  }
+
+  /** For each of some nodes, which of the others come before it. */
+  among(nodes: readonly number[], depth: Int32Array): Map<number, Set<number>> {
+    const result = new Map<number, Set<number>>();
+    const group = new Set(nodes);
+    const shallowest = Math.min(...nodes.map((node) => depth[node]!));
+    for (const node of nodes) {
+      const before = new Set<number>();
+      result.set(node, before);
+      if (depth[node] === shallowest) continue;
+      const stamp = ++this.stamp;
+      const queue = [node];
+      for (let at = queue.pop(); at !== undefined; at = queue.pop()) {
+        for (const next of this.graph.incoming[at]!) {
+          if (this.seen[next] === stamp || depth[next]! < shallowest) continue;
+          this.seen[next] = stamp;
+          if (group.has(next)) before.add(next);
+          queue.push(next);
+        }
+      }
+    }
+    return result;
+  }
+}
