@@ -16,7 +16,9 @@ function catalogue(): Map<string, Facet> {
 
 describe('examples', () => {
   it('has the envelopes that the README of the examples tells of', () => {
-    const told = [...readFileSync(`${folder}README.md`, 'utf8').matchAll(/^\| `([a-z-]+\.json)`/gm)].map((match) => match[1]);
+    const told = [...readFileSync(`${folder}README.md`, 'utf8').matchAll(/^\| `([a-z-]+\.json)`/gm)].map(
+      (match) => match[1],
+    );
     expect(told.toSorted()).toEqual(envelopes.toSorted());
   });
 

@@ -1,0 +1,80 @@
+import { execFile } from 'node:child_process';
+import { mkdtempSync, readdirSync, readFileSync, rmSync, symlinkSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { example, target } from './harness/target.js';
+
+const checkout = fileURLToPath(new URL('..', import.meta.url));
+
+interface Block {
+  file: string;
+  line: number;
+  commands: string;
+  /** Why it is not run here. */
+  notRun?: string;
+}
+
+/** The shell blocks of a document; a comment before one says what it needs, or why it is not run. */
+function blocksOf(file: string): Block[] {
+  const text = readFileSync(join(checkout, file), 'utf8');
+  const pattern = /(?:<!-- (not run: [^>]*?|uses: [^>]*?) -->\n\n)?```sh\n([\s\S]*?)```/g;
+  return [...text.matchAll(pattern)].map(([whole, mark, commands], index, all) => ({
+    file,
+    line: text.slice(0, all[index]!.index + whole.indexOf('```')).split('\n').length,
+    // A test run inside a test run would never end.
+    commands: commands!
+      .split('\n')
+      .filter((line) => line.trim() !== './flex test')
+      .join('\n'),
+    notRun: mark?.startsWith('not run: ') ? mark.slice('not run: '.length) : undefined,
+  }));
+}
+
+const blocks = ['README.md', 'CONTRIBUTING.md'].flatMap(blocksOf);
+const wanted = blocks.filter((block) => block.notRun === undefined && block.commands.trim() !== '');
+
+/** Runs as a newcomer would paste it: in the checkout, one shell per block. */
+function paste(commands: string, cwd: string, env: NodeJS.ProcessEnv): Promise<{ code: number; text: string }> {
+  return new Promise((resolve) => {
+    execFile(
+      'bash',
+      ['-e', '-o', 'pipefail', '-c', commands],
+      { cwd, env, timeout: 110_000, maxBuffer: 1 << 26 },
+      (error, stdout, stderr) => {
+        resolve({ code: error ? Number(error.code ?? 1) : 0, text: `${stdout}${stderr}` });
+      },
+    );
+  });
+}
+
+describe('commands in the documents', () => {
+  const http = target.http();
+  let folder: string;
+  let env: NodeJS.ProcessEnv;
+
+  beforeAll(async () => {
+    // Files that a block writes stay out of the checkout.
+    folder = mkdtempSync(join(tmpdir(), 'flex-docs-'));
+    for (const entry of readdirSync(checkout)) symlinkSync(join(checkout, entry), join(folder, entry));
+    const run = await http.submit(example('linkedin-variants'));
+    await http.follow(run).completed();
+    env = { ...process.env, FLEX_URL: http.url, RUN: run };
+  }, 60_000);
+  afterAll(() => rmSync(folder, { recursive: true, force: true }));
+
+  it('has blocks in each document, and a reason for each that is not run', () => {
+    for (const file of ['README.md', 'CONTRIBUTING.md']) expect(blocks.some((block) => block.file === file)).toBe(true);
+    for (const block of blocks) if (block.notRun !== undefined) expect(block.notRun.length).toBeGreaterThan(10);
+  });
+
+  it.each(wanted.map((block) => [`${block.file}:${block.line}`, block] as const))(
+    '%s works as pasted',
+    async (_place, block) => {
+      const { code, text } = await paste(block.commands, folder, env);
+      if (code !== 0) throw new Error(`exit code ${code}:\n${block.commands}\n${text}`);
+      expect(text).not.toMatch(/^\s+at .*\.js:\d+/m);
+    },
+    120_000,
+  );
+});
