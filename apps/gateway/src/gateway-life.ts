@@ -7,12 +7,14 @@ import type { GatewayParts } from './gateway-parts.js';
 import { ThreadQueue } from './runs/thread-queue.js';
 import { migrations, SCHEMA } from './store/gateway-schema.js';
 import { PostgresProjector } from './store/postgres-projector.js';
+import { warmUp } from './warm-up.js';
 
 const CLEANING_MS = 600_000;
 
 /** What goes on in a gateway besides answering: projections, archiving, and ending in order. */
 export async function startGatewayLife(service: ServiceContext<GatewayConfig>, parts: GatewayParts): Promise<void> {
   const { drain, readiness, log: logger, config } = service;
+  void warmUp(drain.signal);
   await migrate(parts.db, SCHEMA, migrations);
   await parts.mirror.ready;
   const queue = new ThreadQueue(parts.log, parts.db, logger);

@@ -36,12 +36,7 @@ export class TaskDesk {
   async resolve(taskId: string, body: ResolveBody, caller: Caller): Promise<RunSummary> {
     const { task, run } = await this.#open(taskId, caller);
     const facets = this.snapshotOf(caller.tenant).facets;
-    const issues = answerIssues(
-      task,
-      body,
-      this.validate,
-      (facet) => facets.get(facet)?.propertyKey ?? facet,
-    );
+    const issues = answerIssues(task, body, this.validate, (facet) => facets.get(facet)?.propertyKey ?? facet);
     if (issues.length > 0) throw refuse.invalidAnswer(issues.slice(0, 100));
     if (body.baseVersion !== undefined && body.baseVersion !== run.planVersion)
       throw refuse.stalePlanVersion(body.baseVersion, run.planVersion);
