@@ -130,7 +130,7 @@ export class EventLog {
    * to the dead letters, unless `onPoison` does something else with it, and is skipped.
    */
   tail<T extends EventType = EventType>(options: TailOptions = {}): Tail<T> {
-    return new Tail<T>(this.nc, this.claims, { onPoison: this.#bury, ...options });
+    return new Tail<T>(this.nc, this.claims, this.partitions, { onPoison: this.#bury, ...options });
   }
 
   /** The events of one run that are in the log now, in order. Poison as in {@link tail}. */

@@ -50,3 +50,7 @@ export {
   type RegisteredMany,
   type RegistryQuestion,
 } from './registry-client.js';
+export { KvMirror, type KvChange, type KvMirrorOptions } from './kv-mirror.js';
+export { kvCreate, kvDelete, kvPut, type KvPut } from './kv-write.js';
+export { PartitionLeases, type PartitionLeasesOptions } from './partition-leases.js';
+export { assignPartitions } from './lease-assignment.js';

@@ -97,6 +97,14 @@ export class OrderedReader implements AsyncIterable<Delivered[]> {
     void this.#jsm?.consumers.delete(this.#options.stream, name).catch(() => undefined);
   }
 
+  /** Attaches anew, as after a lost connection. */
+  restart(): void {
+    const session = this.#session;
+    if (!session) return;
+    session.close();
+    this.#reattach(session);
+  }
+
   /** All that is there now, at least one and at most `max`; undefined at the end. */
   async take(max: number): Promise<Delivered[] | undefined> {
     while (!this.#ended && !this.#failure && this.#buffer.length === 0) {
@@ -160,6 +168,8 @@ export class OrderedReader implements AsyncIterable<Delivered[]> {
     const info = await ask(nc, () => jsm.consumers.add(stream, config));
     this.#consumer = info.name;
     if (this.#ended) return this.#forgetConsumer();
+    // A snapshot begins anew, and what is left of the one before would be counted to it.
+    if (this.#options.lastPerSubject) this.#buffer = [];
     this.#pending = info.num_pending;
     this.#deliverySeq = 0;
     this.#options.onAttached?.({ pending: info.num_pending, attachment: this.#attachments });

@@ -44,22 +44,22 @@ const STREAM_NOT_FOUND = 10059;
 export async function ensureStreams(nc: NatsConnection, options: StreamsOptions = {}): Promise<LogShape> {
   const jsm = await manager(nc);
   const wanted = options.partitions ?? DEFAULT_PARTITIONS;
-  const common = { storage: options.storage === 'memory' ? StorageType.Memory : StorageType.File };
+  const storage = options.storage === 'memory' ? StorageType.Memory : StorageType.File;
   const replicas = options.replicas ?? 1;
-  const log = await ensureStream(jsm, logConfig(wanted, replicas, common.storage));
+  const log = await ensureStream(jsm, logConfig(wanted, replicas, storage));
   await Promise.all([
     ensureStream(jsm, {
-      ...plainStream(REGISTRY_STREAM, replicas, common.storage),
+      ...plainStream(REGISTRY_STREAM, replicas, storage),
       subjects: REGISTRY_ENTITIES.map((entity) => `${entity}.>`),
     }),
     ensureStream(jsm, {
-      ...plainStream(DEAD_LETTER_STREAM, replicas, common.storage),
+      ...plainStream(DEAD_LETTER_STREAM, replicas, storage),
       subjects: [`${DEAD_LETTER_ROOT}.>`],
     }),
-    ensureStream(jsm, kvConfig(Bucket.registry, replicas, common.storage)),
-    ensureStream(jsm, kvConfig(Bucket.heartbeats, replicas, common.storage)),
-    ensureStream(jsm, kvConfig(Bucket.leases, replicas, StorageType.Memory)),
-    ensureStream(jsm, objectStoreConfig(Bucket.claims, replicas, common.storage)),
+    ensureStream(jsm, kvConfig(Bucket.registry, replicas, storage)),
+    ensureStream(jsm, kvConfig(Bucket.heartbeats, replicas, storage)),
+    ensureStream(jsm, kvConfig(Bucket.leases, replicas, storage)),
+    ensureStream(jsm, objectStoreConfig(Bucket.claims, replicas, storage)),
   ]);
   return shapeOf(log, wanted);
 }

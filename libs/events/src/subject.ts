@@ -37,3 +37,10 @@ export function runFilters(partitionToken: string, runId: string): string[] {
 export function partitionFilters(partitionToken: string): string[] {
   return [`*.*.${partitionToken}`, `*.*.${partitionToken}.>`];
 }
+
+/** The partition token of a subject of the log, without parsing the rest. */
+export function partitionOfSubject(subject: string): string {
+  const start = subject.indexOf('.', subject.indexOf('.') + 1) + 1;
+  const end = subject.indexOf('.', start);
+  return end < 0 ? subject.slice(start) : subject.slice(start, end);
+}
