@@ -37,10 +37,25 @@ acquire() {
 }
 release() { if [ -n "$holding" ]; then holding=; rm -rf "$lock"; fi; }
 
+# A process and all that it started, halted, so that none can start another: npm's own children don't end with it.
+family() {
+  kill -STOP "$1" 2>/dev/null || :
+  echo "$1"
+  if [ -r "/proc/$1/task/$1/children" ]; then
+    kids=$(cat "/proc/$1/task/$1/children" 2>/dev/null || :)
+  else
+    kids=$(ps -A -o pid= -o ppid= 2>/dev/null | awk -v parent="$1" '$2 == parent { print $1 }')
+  fi
+  for kid in $kids; do family "$kid"; done
+}
+
 child=
 interrupted() {
   trap '' INT TERM HUP
-  if [ -n "$child" ]; then kill -TERM "$child" 2>/dev/null || :; wait "$child" 2>/dev/null || :; fi
+  if [ -n "$child" ]; then
+    for each in $(family "$child"); do kill -KILL "$each" 2>/dev/null || :; done
+    wait "$child" 2>/dev/null || :
+  fi
   release
   exit 130
 }

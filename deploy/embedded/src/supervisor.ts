@@ -3,7 +3,7 @@
  * together; back in the opposite order. It owns FLEX_HOME while it lives (see stack-state).
  */
 import { randomBytes } from 'node:crypto';
-import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { installed } from './checkout.js';
 import { checkNats, checkPostgres } from './external-servers.js';
@@ -48,10 +48,11 @@ async function choosePort(choice: PortChoice, variable: string): Promise<number>
 }
 
 /** Kept from the first start on: Postgres' data folder knows it. */
-function passwordIn(home: string): string {
+function passwordIn(home: string): { password: string; isNew: boolean } {
   const path = join(home, 'postgres.secret');
-  if (!existsSync(path)) writeFileSync(path, randomBytes(18).toString('hex'), { mode: 0o600 });
-  return readFileSync(path, 'utf8').trim();
+  const isNew = !existsSync(path);
+  if (isNew) writeFileSync(path, randomBytes(18).toString('hex'), { mode: 0o600 });
+  return { password: readFileSync(path, 'utf8').trim(), isNew };
 }
 
 export class Supervisor {
@@ -155,8 +156,11 @@ export class Supervisor {
       return;
     }
     const port = await choosePort(settings.postgres, 'FLEX_PG_PORT');
-    const postgres = { port, password: passwordIn(settings.home) };
+    const { password, isNew } = passwordIn(settings.home);
+    const postgres = { port, password };
     const runner = postgresRunner(join(settings.home, 'postgres'));
+    // Data that had to live outside its home, and whose home was deleted since.
+    if (isNew && !runner.dataDir.startsWith(settings.home)) rmSync(runner.dataDir, { recursive: true, force: true });
     await initialise(runner, postgres, {
       abort: this.abort.signal,
       onStarted: (creator) => {
