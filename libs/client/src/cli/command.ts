@@ -32,6 +32,14 @@ export interface Parsed {
   texts(name: string): string[];
 }
 
+/** What a command needs of the gateway. */
+export interface GatewayWish {
+  /** Bring the embedded stack up when there is no gateway. */
+  start?: boolean;
+  /** What has to be right before anybody waits for that. */
+  beforeStart?(): Promise<void>;
+}
+
 /** What a command works with. */
 export interface CommandContext {
   terminal: Terminal;
@@ -40,7 +48,7 @@ export interface CommandContext {
   json: boolean;
   args: Parsed;
   /** The gateway at FLEX_URL, or of the embedded stack of this checkout, which `start` brings up. */
-  gateway(options?: { start?: boolean }): Promise<Gateway>;
+  gateway(options?: GatewayWish): Promise<Gateway>;
   /** Ends when the user presses Ctrl-C. */
   interrupted: AbortSignal;
   /** Text of standard input. */

@@ -57,7 +57,7 @@ export async function runCommand(argv: string[], env: NodeJS.ProcessEnv, channel
       env,
       args,
       json: args.flag('json'),
-      gateway: (options) => findGateway(args, env, terminal, options?.start ?? false, channels.interrupted),
+      gateway: (options) => findGateway({ args, env, terminal, interrupted: channels.interrupted }, options ?? {}),
       interrupted: channels.interrupted,
       stdin: channels.stdin,
     };

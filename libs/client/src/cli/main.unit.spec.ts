@@ -1,4 +1,4 @@
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { spawnSync } from 'node:child_process';
@@ -10,9 +10,9 @@ import { testChannels } from './testing/index.js';
 /** Nobody listens on port 9: whatever asks the gateway fails at once. */
 const env = { FLEX_URL: 'http://127.0.0.1:9' };
 
-async function cli(words: string[], input = '') {
+async function cli(words: string[], input = '', environment: NodeJS.ProcessEnv = env) {
   const channels = testChannels(input);
-  const code = await runCommand(words, env, channels);
+  const code = await runCommand(words, environment, channels);
   return { code, out: channels.stdout.text(), err: channels.stderr.text() };
 }
 
@@ -68,7 +68,9 @@ describe('the command line', () => {
       'bad.json',
       JSON.stringify({ objectiv: 'x', inputs: 3, outputContract: { mode: 'facets', facets: [] } }),
     );
-    const { code, err } = await cli(['run', bad]);
+    // Nobody waits for a stack to hear of a typing error: the schema is judged before one is brought up.
+    const { code, err } = await cli(['run', bad], '', { FLEX_HOME: join(folder, 'home') });
+    expect(existsSync(join(folder, 'home'))).toBe(false);
     expect(code).toBe(2);
     expect(err).toContain('/objectiv: unknown field "objectiv"');
     expect(err).toContain('/objective: "objective" is required');

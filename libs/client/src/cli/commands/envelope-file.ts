@@ -1,5 +1,4 @@
 import { readFile } from 'node:fs/promises';
-import { issuesOf, TaskEnvelope } from '@flex/contracts';
 import type { CommandContext } from '../command.js';
 import { usage } from '../failure.js';
 import { jsonFault } from '../json-place.js';
@@ -18,14 +17,16 @@ export async function readJson(context: CommandContext, path: string): Promise<u
   }
 }
 
-/** An envelope that passes its schema. What needs the registry to judge, the gateway judges. */
-export async function readEnvelope(context: CommandContext, path: string): Promise<TaskEnvelope> {
-  const value = await readJson(context, path);
+/**
+ * Judges an envelope by its schema, as the gateway would, when there is no gateway yet: nobody wants to wait for a stack
+ * to hear of a typing error. Loaded when needed, because the schemas cost more than all the rest of a command.
+ */
+export async function checkEnvelope(value: unknown, path: string): Promise<void> {
+  const { issuesOf, TaskEnvelope } = await import('@flex/contracts');
   const issues = issuesOf(TaskEnvelope, value);
-  if (issues.length === 0) return value as TaskEnvelope;
-  const name = path === '-' ? 'standard input' : path;
+  if (issues.length === 0) return;
   throw usage(
-    `${name} is not a valid envelope`,
+    `${path === '-' ? 'standard input' : path} is not a valid envelope`,
     issues.map((issue) => `${issue.pointer || '/'}: ${issue.message}`),
   );
 }
