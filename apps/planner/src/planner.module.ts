@@ -2,10 +2,9 @@ import { Module } from '@nestjs/common';
 import { RegistryMirror } from '@flex/events';
 import { ServiceContext } from '@flex/events/service';
 import { deterministicProposal } from './core/deterministic-proposal.js';
-import { OpenAiModel } from './openai-model.js';
 import { PlannerConsumer } from './planner-consumer.js';
 import type { PlannerConfig } from './planner.config.js';
-import { PlanningService } from './planning-service.js';
+import { PlanningService, type Model } from './planning-service.js';
 
 @Module({
   providers: [
@@ -18,8 +17,8 @@ import { PlanningService } from './planning-service.js';
     {
       provide: PlanningService,
       inject: [ServiceContext, RegistryMirror],
-      useFactory: ({ config }: ServiceContext<PlannerConfig>, mirror: RegistryMirror) =>
-        new PlanningService(mirror, deterministicProposal, modelOf(config), {
+      useFactory: async ({ config }: ServiceContext<PlannerConfig>, mirror: RegistryMirror) =>
+        new PlanningService(mirror, deterministicProposal, await modelOf(config), {
           dynamic: config.dynamic,
           hybrid: config.hybrid,
           registryWaitMs: config.registryWaitMs,
@@ -31,8 +30,10 @@ import { PlanningService } from './planning-service.js';
 })
 export class PlannerModule {}
 
-function modelOf(config: PlannerConfig): OpenAiModel | undefined {
+/** The client is loaded only where there is a model: a planner without one starts faster. */
+async function modelOf(config: PlannerConfig): Promise<Model | undefined> {
   if (!config.hasModel) return undefined;
+  const { OpenAiModel } = await import('./openai-model.js');
   return new OpenAiModel({
     model: config.model,
     baseUrl: config.openAiBaseUrl,

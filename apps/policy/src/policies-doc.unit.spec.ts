@@ -61,7 +61,6 @@ describe('the examples of docs/policies.md', () => {
       const { occasion, node, context, matched, acts, action } = block.value;
       it(`${name}: ${occasion} lets ${acts ?? 'nobody'} act`, () => {
         const verdict = evaluatePolicies({
-          requestId: 'q',
           occasion,
           nodeId: node?.id,
           node,

@@ -1,5 +1,5 @@
 import type { EventData, PlanDelta, PlannerDiagnostic, PlannerDraft, RegistrySnapshot } from '@flex/contracts';
-import { capabilitiesOf, facetsOf, relevantCapabilities, wantedFacets } from './relevance.js';
+import { capabilitiesOf, facetsOf, rankCapabilities, wantedFacets } from './relevance.js';
 import {
   capabilitiesSection,
   constraintsSection,
@@ -66,7 +66,7 @@ export function buildPrompt({ request, snapshot, deterministic, tokenBudget }: P
 
   let left =
     tokenBudget - estimateTokens(systemText) - estimateTokens(before) - estimateTokens(after) - SECTION_OVERHEAD;
-  const ranked = relevantCapabilities(request, snapshot, deterministic, wantedFacets(request, deterministic));
+  const ranked = rankCapabilities(request, snapshot, deterministic, wantedFacets(request, deterministic));
   const needed = new Set(capabilitiesOf(deterministic));
   const forFacets = Math.floor(Math.max(0, left) * SHARE.facets);
   const capabilities = takeWhileFits(ranked, describeCapability, left - forFacets, ({ capabilityId }) =>

@@ -14,7 +14,7 @@ type PlanRequest = EventData<'plan.requested'>;
  * or diagnostics speak of, producers of wanted facets, then those whose words the objective uses. Inactive and forbidden
  * ones are left out: a draft with them would be refused anyway.
  */
-export function relevantCapabilities(
+export function rankCapabilities(
   request: PlanRequest,
   snapshot: RegistrySnapshot,
   proposed: { draft?: PlannerDraft; delta?: PlanDelta } | undefined,
@@ -32,7 +32,9 @@ export function relevantCapabilities(
     let total = 0;
     if (inDraft.has(capabilityId)) total += 1000;
     if (named.has(capabilityId)) total += 500;
-    if (listed.has(capabilityId)) total += 100;
+    // What the orchestrator found relevant, in its order.
+    const at = listed.get(capabilityId);
+    if (at !== undefined) total += 100 + 50 * (1 - at / listed.size);
     total += 50 * capability.outputFacets.filter((facet) => wanted.has(facet)).length;
     const traits = capability.traits ?? {};
     const described = [
