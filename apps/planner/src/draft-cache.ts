@@ -33,7 +33,7 @@ export class DraftCache {
 /** All of a request that a deterministic proposal depends on: the task, not who asks, how often, or which ids it has. */
 function questionKey(request: PlanRequest): string {
   const { phase, dynamic, objective, inputs, constraints, outputContract, specialInstructions } = request;
-  const { goalConditions, policies, replan } = request;
+  const { goalConditions, labels, policies, replan } = request;
   const question = [
     phase,
     dynamic,

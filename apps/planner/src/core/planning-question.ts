@@ -9,7 +9,7 @@ export function questionOf(runId: string, request: PlanRequest, snapshot: Regist
   return {
     runId,
     tenant,
-    envelope: { objective, inputs, constraints, outputContract, specialInstructions, goalConditions },
+    envelope: { objective, inputs, constraints, outputContract, specialInstructions, goalConditions, metadata },
     policies,
     snapshot,
     ...(request.replan ? { available: request.replan.available } : {}),

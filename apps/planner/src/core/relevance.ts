@@ -24,7 +24,6 @@ export function rankCapabilities(
   const excluded = new Set([...forbid, ...(request.replan?.exclude ?? [])]);
   const inDraft = new Set(capabilitiesOf(proposed));
   const named = new Set([...require, ...prefer, ...request.diagnostics.flatMap((found) => found.capabilityId ?? [])]);
-  const listed = new Map(request.registry.capabilities.map((id, at) => [id, at]));
   const words = wordsOf([request.objective, ...(request.specialInstructions ?? [])].join(' '));
 
   const score = (capability: RegisteredCapability): number => {
@@ -32,9 +31,6 @@ export function rankCapabilities(
     let total = 0;
     if (inDraft.has(capabilityId)) total += 1000;
     if (named.has(capabilityId)) total += 500;
-    // What the orchestrator found relevant, in its order.
-    const at = listed.get(capabilityId);
-    if (at !== undefined) total += 100 + 50 * (1 - at / listed.size);
     total += 50 * capability.outputFacets.filter((facet) => wanted.has(facet)).length;
     const traits = capability.traits ?? {};
     const described = [

@@ -50,6 +50,8 @@ export const orchestratorEvents = {
       goalConditions: Type.Optional(
         Type.Array(Type.Unsafe<import('../capability.js').FacetCondition>({ type: 'object' })),
       ),
+      /** The envelope's labels: a channel or language stated there counts in selection. */
+      labels: Type.Optional(Type.Record(Type.String(), Type.String())),
       policies: Type.Unsafe<NormalizedPolicies>({ type: 'object' }),
       dynamic: Type.Boolean(),
       hybrid: Type.Boolean(),
