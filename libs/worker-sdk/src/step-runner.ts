@@ -1,0 +1,177 @@
+import type { EventData, Json, NewEvent, ValidationIssue } from '@flex/contracts';
+import { ContractViolation, type EventLog, type LogEvent, type WorkContext } from '@flex/events';
+import type { CapabilityDefinition } from './define-capability.js';
+import { FatalError, RetryableError } from './errors.js';
+import type { FacetBook } from './facet-book.js';
+import { failureOf } from './failure.js';
+import type { WorkerLogger } from './logger.js';
+import { ProgressVoice } from './progress-voice.js';
+import { Interrupted, RunningStep } from './running-step.js';
+import { issuesAgainst } from './schema-validator.js';
+import { StepContext } from './step-context.js';
+import { inSpan } from './step-span.js';
+
+type Dispatched = LogEvent<'node.dispatched'>;
+type Reported = EventData<'node.reported'>;
+
+export interface StepRunnerOptions {
+  log: EventLog;
+  definition: CapabilityDefinition;
+  book: FacetBook;
+  /** Name of this worker process, for people who read the log. */
+  instance: string;
+  isCancelled: (runId: string, nodeId: string, attempt: number) => boolean;
+  logger: WorkerLogger;
+}
+
+/** Executes the steps of one capability: checks inputs, calls the handler, and reports what came of it. */
+export class StepRunner {
+  readonly #running = new Set<RunningStep>();
+  readonly #inputNames: string[];
+  readonly #outputNames: readonly string[];
+
+  constructor(private readonly options: StepRunnerOptions) {
+    const { inputFacets, outputFacets } = options.definition.capability;
+    this.#inputNames = inputFacets.map(({ facet }) => facet);
+    this.#outputNames = outputFacets;
+  }
+
+  get running(): ReadonlySet<RunningStep> {
+    return this.#running;
+  }
+
+  /**
+   * One delivery of one attempt. Resolves when the log has the report; a second delivery of the same attempt makes the
+   * same report, which the log has then already. Rejects when the step should be delivered again, here or elsewhere.
+   */
+  readonly handle = async (event: Dispatched, work: WorkContext): Promise<void> => {
+    const { runId, data, key } = event;
+    const { nodeId, attempt } = data;
+    if (this.options.isCancelled(runId, nodeId, attempt)) return;
+    const began = performance.now();
+    const step = new RunningStep(runId, nodeId, attempt, data.timeoutMs, () => this.#announce(event));
+    this.#running.add(step);
+    try {
+      const report = await inSpan(event, this.options.definition.capability, (traceparent) =>
+        this.#execute(event, step, work, traceparent),
+      );
+      if (!report) return;
+      report.nodeId = nodeId;
+      report.attempt = attempt;
+      report.worker = this.options.instance;
+      report.durationMs = Math.round(performance.now() - began);
+      await this.#report(runId, key, event.traceparent, report);
+    } finally {
+      step.done();
+      this.#running.delete(step);
+    }
+  };
+
+  /** The report without its head; undefined when nobody waits for one. */
+  async #execute(
+    event: Dispatched,
+    step: RunningStep,
+    work: WorkContext,
+    traceparent: string | undefined,
+  ): Promise<Reported | undefined> {
+    const { log, book, definition, instance, logger } = this.options;
+    const { capability, handler } = definition;
+    const { runId, key, data } = event;
+    const tenant = data.tenant ?? 'default';
+    const about = {
+      runId,
+      key,
+      traceparent,
+      nodeId: data.nodeId,
+      attempt: data.attempt,
+      worker: instance,
+      delivery: work.attempt,
+    };
+    const voice = new ProgressVoice(about, (said) => log.append(said));
+    const validate = (outputs: unknown): ValidationIssue[] => this.#outputIssues(data, outputs);
+    const context = new StepContext(runId, data, traceparent, { abort: () => step.signal, voice, validate });
+    try {
+      const inputs = book.byFacet(data.inputs, this.#inputNames, tenant);
+      const issues = book.inputIssues(capability, inputs);
+      if (issues.length > 0)
+        throw new FatalError(`an input is not valid: ${say(issues)}`, { code: 'INPUT_INVALID', issues });
+      const returned: unknown = await Promise.race([handler(inputs, context), step.interrupted]);
+      const outputs = plainOutputs(book.byFacet(plainOutputs(returned), this.#outputNames, tenant));
+      const faults = validate(outputs);
+      if (faults.length > 0) {
+        // Reported as it is: the orchestrator judges it too, and policies may act on it.
+        logger.warn(
+          { runId, nodeId: data.nodeId, capabilityId: data.capabilityId, issue: say(faults) },
+          'an output breaks its schema',
+        );
+      }
+      return { outputs, usage: context.usageReported, metrics: context.metricsReported } as unknown as Reported;
+    } catch (error) {
+      if (error instanceof Interrupted && error.why !== 'timeout') {
+        if (error.why === 'cancelled') return undefined;
+        throw error;
+      }
+      const failure =
+        error instanceof Interrupted
+          ? { code: 'TIMEOUT', message: `no result within ${data.timeoutMs} ms`, retryable: true }
+          : failureOf(error);
+      logger.warn(
+        {
+          runId,
+          nodeId: data.nodeId,
+          capabilityId: data.capabilityId,
+          attempt: data.attempt,
+          code: failure.code,
+          reason: failure.message,
+        },
+        'a step failed',
+      );
+      return { error: failure, usage: context.usageReported, metrics: context.metricsReported } as unknown as Reported;
+    } finally {
+      await voice.close();
+    }
+  }
+
+  async #report(
+    runId: string,
+    key: string | undefined,
+    traceparent: string | undefined,
+    data: Reported,
+  ): Promise<void> {
+    const id = `${runId}:report:${data.nodeId}:${data.attempt}`;
+    const event: NewEvent<'node.reported'> = { type: 'node.reported', runId, id, key, traceparent, data };
+    try {
+      await this.options.log.append(event);
+    } catch (error) {
+      if (!(error instanceof ContractViolation) || data.error) throw error;
+      const failure = failureOf(
+        new RetryableError(`the result cannot be reported: ${error.message}`, { code: 'OUTPUT_INVALID' }),
+      );
+      await this.options.log.append({ ...event, data: { ...data, outputs: undefined, error: failure } });
+    }
+  }
+
+  /** Nobody needs to know of steps that take a moment; of the others people want to see that somebody is at it. */
+  #announce({ runId, key, traceparent, data: { nodeId, attempt } }: Dispatched): void {
+    const data = { nodeId, attempt, worker: this.options.instance };
+    const id = `${runId}:started:${nodeId}:${attempt}`;
+    void this.options.log.append({ type: 'node.started', runId, id, key, traceparent, data }).catch(() => undefined);
+  }
+
+  #outputIssues(data: Dispatched['data'], outputs: unknown): ValidationIssue[] {
+    if (data.outputSchema === undefined) return [];
+    const values = outputs as Record<string, Json>;
+    return issuesAgainst(data.outputSchema, this.options.book.byPropertyKey(values, data.tenant ?? 'default'));
+  }
+}
+
+/** What a handler returned, if it can be outputs at all. */
+function plainOutputs(value: unknown): Record<string, Json> {
+  if (value !== null && typeof value === 'object' && !Array.isArray(value)) return value as Record<string, Json>;
+  const is = value === null ? 'null' : Array.isArray(value) ? 'an array' : typeof value;
+  throw new RetryableError(`the handler returned ${is} instead of an object with outputs by facet`, {
+    code: 'OUTPUT_INVALID',
+  });
+}
+
+const say = (issues: ValidationIssue[]): string => `${issues[0]!.pointer || '/'} ${issues[0]!.message}`;
