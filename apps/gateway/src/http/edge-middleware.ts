@@ -42,7 +42,7 @@ export function envelopeMiddleware(config: GatewayConfig): Middleware {
       response.setHeader('vary', 'origin');
       response.setHeader(
         'access-control-expose-headers',
-        'x-request-id, location, etag, retry-after, idempotency-replayed',
+        'x-request-id, x-run-id, location, etag, retry-after, idempotency-replayed',
       );
       if (request.method === 'OPTIONS') {
         response.setHeader('access-control-allow-methods', 'GET, POST, DELETE');

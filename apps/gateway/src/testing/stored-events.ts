@@ -78,6 +78,14 @@ export const node = (id: string, more: Partial<PlanNode> = {}): PlanNode => ({
   timeoutMs: 1000,
   fallback: [],
   estimate: { tokens: 100, ms: 50 },
+  draft: {
+    id,
+    kind: 'execution',
+    capabilityId: 'agent.write',
+    label: id,
+    inputFacets: ['brief'],
+    outputFacets: ['copy'],
+  },
   ...more,
 });
 
