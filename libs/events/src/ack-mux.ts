@@ -1,5 +1,5 @@
 import { createInbox, Empty, type Msg, type MsgHdrs, type NatsConnection } from '@nats-io/nats-core';
-import { inboxPrefixOf, onReconnect } from './connection-events.js';
+import { inboxPrefixOf, onForbidden, onReconnect } from './connection-events.js';
 import { AppendRefused, LogUnavailable } from './errors.js';
 
 export interface PubAck {
@@ -9,6 +9,7 @@ export interface PubAck {
 }
 
 interface Pending {
+  subject: string;
   resolve: (ack: PubAck) => void;
   reject: (error: Error) => void;
   /** The sweep in which it times out. */
@@ -16,6 +17,9 @@ interface Pending {
 }
 
 const SWEEP_MS = 100;
+
+/** Our own code for what the server refuses without an answer. */
+export const FORBIDDEN = 403;
 
 /**
  * Publishes into JetStream and matches the acks: one subscription and one timer for all that is in flight. The client's
@@ -49,6 +53,7 @@ export class AckMux {
     });
     // Acks of the old connection never come: let the writers repeat at once instead of waiting for their timeouts.
     onReconnect(nc, () => this.#rejectAll('the connection to NATS was lost'));
+    onForbidden(nc, (subject) => this.#rejectForbidden(subject));
     void nc.closed().then(() => this.#rejectAll('the connection to NATS is closed'));
   }
 
@@ -62,7 +67,7 @@ export class AckMux {
         reject(new LogUnavailable('the connection to NATS is closed', { cause: error }));
         return;
       }
-      this.#pending.set(token, { resolve, reject, due: this.#sweep + Math.ceil(timeoutMs / SWEEP_MS) + 1 });
+      this.#pending.set(token, { subject, resolve, reject, due: this.#sweep + Math.ceil(timeoutMs / SWEEP_MS) + 1 });
       this.#timer ??= setInterval(() => this.#expire(), SWEEP_MS);
     });
   }
@@ -75,6 +80,14 @@ export class AckMux {
     const answer = parseAck(message);
     if (answer instanceof Error) pending.reject(answer);
     else pending.resolve(answer);
+  }
+
+  #rejectForbidden(subject: string): void {
+    for (const [token, pending] of this.#pending) {
+      if (pending.subject !== subject) continue;
+      this.#pending.delete(token);
+      pending.reject(new AppendRefused(FORBIDDEN, `this service is not permitted to publish ${subject}`));
+    }
   }
 
   #expire(): void {

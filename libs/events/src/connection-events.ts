@@ -1,4 +1,4 @@
-import type { NatsConnection } from '@nats-io/nats-core';
+import { PermissionViolationError, type NatsConnection } from '@nats-io/nats-core';
 
 type Listener = () => void;
 
@@ -6,6 +6,7 @@ interface Hub {
   connected: boolean;
   reconnect: Set<Listener>;
   disconnect: Set<Listener>;
+  forbidden: Set<(subject: string) => void>;
 }
 
 const hubs = new WeakMap<NatsConnection, Hub>();
@@ -14,7 +15,7 @@ const hubs = new WeakMap<NatsConnection, Hub>();
 function hubOf(nc: NatsConnection): Hub {
   let hub = hubs.get(nc);
   if (!hub) {
-    hub = { connected: true, reconnect: new Set(), disconnect: new Set() };
+    hub = { connected: true, reconnect: new Set(), disconnect: new Set(), forbidden: new Set() };
     hubs.set(nc, hub);
     void follow(nc, hub);
   }
@@ -29,6 +30,9 @@ async function follow(nc: NatsConnection, hub: Hub): Promise<void> {
     } else if (status.type === 'reconnect') {
       hub.connected = true;
       for (const listener of [...hub.reconnect]) listener();
+    } else if (status.type === 'error' && status.error instanceof PermissionViolationError) {
+      const { operation, subject } = status.error;
+      if (operation === 'publish') for (const listener of [...hub.forbidden]) listener(subject);
     }
   }
 }
@@ -44,6 +48,13 @@ export function onDisconnect(nc: NatsConnection, listener: Listener): () => void
   const { disconnect } = hubOf(nc);
   disconnect.add(listener);
   return () => disconnect.delete(listener);
+}
+
+/** Calls back with the subject of a publish that the server did not permit: it never answers such a message. */
+export function onForbidden(nc: NatsConnection, listener: (subject: string) => void): () => void {
+  const { forbidden } = hubOf(nc);
+  forbidden.add(listener);
+  return () => forbidden.delete(listener);
 }
 
 /** Whether the server is reachable as far as this client knows: for readiness. */

@@ -54,3 +54,4 @@ export { KvMirror, type KvChange, type KvMirrorOptions } from './kv-mirror.js';
 export { kvCreate, kvDelete, kvPut, type KvPut } from './kv-write.js';
 export { PartitionLeases, type PartitionLeasesOptions } from './partition-leases.js';
 export { assignPartitions } from './lease-assignment.js';
+export { inboxPrefixFor, natsAuthorization, permissionsOf, type BusUser, type Permissions } from './permissions.js';
