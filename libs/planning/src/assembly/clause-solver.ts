@@ -411,7 +411,8 @@ export class ClauseSolver {
     for (;;) {
       let below = 2 * at + 1;
       if (below >= this.heap.length) break;
-      if (below + 1 < this.heap.length && this.activity[this.heap[below + 1]!]! > this.activity[this.heap[below]!]!) below += 1;
+      if (below + 1 < this.heap.length && this.activity[this.heap[below + 1]!]! > this.activity[this.heap[below]!]!)
+        below += 1;
       if (this.activity[this.heap[below]!]! <= this.activity[last]!) break;
       this.heap[at] = this.heap[below]!;
       this.heapPlace[this.heap[at]!] = at;

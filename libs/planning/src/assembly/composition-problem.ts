@@ -21,6 +21,7 @@ export interface CompositionProblem {
 export interface ExtractedProblem {
   readonly problem: CompositionProblem;
   readonly capabilityOf: readonly number[];
+  /** -1 stands for the use of a forced capability. */
   readonly facetOf: readonly number[];
 }
 
@@ -49,6 +50,8 @@ export function extractProblem(
   goals: readonly number[],
   depth: number,
   cost: (capability: number) => number,
+  /** Capabilities that have to be used whatever for. */
+  forced: readonly number[] = [],
 ): ExtractedProblem {
   const { requiredInputs, outputs, parent } = index;
   const capabilityOf: number[] = [];
@@ -84,6 +87,12 @@ export function extractProblem(
     }
     return [...row];
   });
+  // Having used a forced capability is a goal of its own, which only that capability gives.
+  for (const capability of forced) {
+    const used = facetOf.push(-1) - 1;
+    gives[capabilityOf.indexOf(capability)]!.push(used);
+    localGoals.push(used);
+  }
   return {
     problem: {
       facetCount: facetOf.length,

@@ -139,7 +139,8 @@ class Reduction {
       const gives = this.gives[candidate]!;
       let rarest = producers[gives[0]!]!;
       for (const facet of gives) if (producers[facet]!.length < rarest.length) rarest = producers[facet]!;
-      if (!rarest.some((other) => other !== candidate && dead[other] === 0 && this.dominates(other, candidate))) continue;
+      if (!rarest.some((other) => other !== candidate && dead[other] === 0 && this.dominates(other, candidate)))
+        continue;
       dead[candidate] = 1;
       changed = true;
     }
@@ -173,7 +174,9 @@ class Reduction {
     };
     const goals = this.original.goals.map(renumber);
     const needs = this.alive.map((candidate) => this.needs[candidate]!.map(renumber));
-    const gives = this.alive.map((candidate) => this.gives[candidate]!.filter((facet) => used.has(facet)).map(renumber));
+    const gives = this.alive.map((candidate) =>
+      this.gives[candidate]!.filter((facet) => used.has(facet)).map(renumber),
+    );
     return {
       problem: {
         facetCount: used.size,

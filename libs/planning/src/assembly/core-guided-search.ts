@@ -89,7 +89,9 @@ export class CoreGuidedSearch {
     for (const goal of problem.goals) solver.addClause(producers[goal]!.map(positive));
     problem.needs.forEach((needs, candidate) => {
       for (const need of needs) {
-        const supporters = producers[need]!.filter((other) => other !== candidate && earliest[other]! < latest[candidate]!);
+        const supporters = producers[need]!.filter(
+          (other) => other !== candidate && earliest[other]! < latest[candidate]!,
+        );
         solver.addClause([negated(positive(candidate)), ...supporters.map(positive)]);
       }
     });
@@ -143,8 +145,7 @@ export class CoreGuidedSearch {
       while (from + stretch - 1 <= depth && !this.finished) {
         const inBest = new Set(this.best);
         const open = this.growthOrder.filter(
-          (candidate) =>
-            inBest.has(candidate) || (earliest[candidate]! < from + stretch && latest[candidate]! >= from),
+          (candidate) => inBest.has(candidate) || (earliest[candidate]! < from + stretch && latest[candidate]! >= from),
         );
         const outcome = this.searchAmong(open, patience);
         if (outcome === 'unknown') gaveUp += 1;

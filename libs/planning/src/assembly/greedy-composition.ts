@@ -88,7 +88,11 @@ function settledBy(
 }
 
 /** What a facet costs by its cheapest producer, each need counted on its own: a rough measure, fine for a first guess. */
-function facetEffort(problem: CompositionProblem, run: LayeredRun, producers: readonly (readonly number[])[]): Float64Array {
+function facetEffort(
+  problem: CompositionProblem,
+  run: LayeredRun,
+  producers: readonly (readonly number[])[],
+): Float64Array {
   const effort = new Float64Array(problem.facetCount).fill(Infinity);
   const byLayer = [...effort.keys()].sort((a, b) => run.facetLayer[a]! - run.facetLayer[b]!);
   for (const facet of byLayer) {

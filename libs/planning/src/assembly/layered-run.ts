@@ -72,7 +72,8 @@ export class LayeredRun {
   /** Recomputes one candidate's layer; facets that became available earlier go into the queue. */
   private update(candidate: number): void {
     let layer = 0;
-    for (const facet of this.problem.needs[candidate]!) if (this.facetLayer[facet]! > layer) layer = this.facetLayer[facet]!;
+    for (const facet of this.problem.needs[candidate]!)
+      if (this.facetLayer[facet]! > layer) layer = this.facetLayer[facet]!;
     layer += 1;
     if (layer > this.problem.depth || layer >= this.candidateLayer[candidate]!) return;
     this.trail.push(-1 - candidate, this.candidateLayer[candidate]!);

@@ -1,0 +1,151 @@
+import type { Json } from '@flex/contracts';
+import { rowOf } from './compose.js';
+import type { PlanningWorld } from './planning-world.js';
+import { StepGraph, type Step } from './step-graph.js';
+
+/** A node of the plan before that stays: finished, or on its way. */
+export interface StandingNode {
+  readonly id: string;
+  readonly writes: readonly string[];
+  readonly branchId?: string;
+}
+
+/** Builds the plan's steps and finds out who reads what from whom. */
+export class CoreSteps {
+  readonly graph = new StepGraph();
+  /** Layer of each capability step, by id; a reader's providers lie in lower layers. */
+  private readonly layers = new Map<string, number>();
+
+  constructor(
+    private readonly world: PlanningWorld,
+    private readonly standing: readonly StandingNode[],
+    /** Facets that the run has from its objective: literal values for whoever reads them. */
+    private readonly literals: ReadonlyMap<string, Json>,
+  ) {
+    for (const node of standing)
+      this.graph.add({ id: node.id, kind: 'execution', label: node.id, standing: true, writes: [...node.writes], branchId: node.branchId }); // prettier-ignore
+  }
+
+  /** A step by which a person gives a facet that nothing makes. */
+  addGap(facet: string, rationale: readonly string[]): Step {
+    const step = this.graph.add({
+      id: `fallback:${facet}`,
+      kind: 'fallback',
+      label: `A person provides ${this.titleOf(facet)}`,
+      writes: [facet],
+      rationale: [...rationale],
+      instruction: `Provide ${this.titleOf(facet)}: nothing registered can.`,
+    });
+    for (const name of this.world.available) {
+      if (step.reads.size >= 20) break;
+      if (this.world.index.facetIds.has(name)) this.readFromStart(step, name);
+    }
+    this.layers.set(step.id, 0);
+    return step;
+  }
+
+  addCapability(capability: number, layer: number): Step {
+    const registered = this.world.capability(capability);
+    const step = this.graph.add({
+      id: registered.capabilityId,
+      kind: registered.kind,
+      label: registered.displayName,
+      capability: registered,
+      writes: [...registered.outputFacets],
+    });
+    this.layers.set(step.id, layer);
+    return step;
+  }
+
+  /** Connects a capability step with who gives what it reads. Call when all steps are there. */
+  connect(step: Step): void {
+    const capability = this.world.numberOf(step.capability!.capabilityId)!;
+    for (const facet of rowOf(this.world.index.requiredInputs, capability)) this.read(step, facet);
+    for (const facet of rowOf(this.world.index.optionalInputs, capability))
+      if (this.canRead(step, facet)) this.read(step, facet);
+  }
+
+  /** Steps that can give a facet to a reader in a layer: the last ones before it that themselves refine the facet, else the first. */
+  providers(facet: number, before: number, except?: string): string[] {
+    const able = [...this.graph.steps.values()].filter(
+      (step) => step.id !== except && this.layerOf(step) < before && this.stepGives(step, facet),
+    );
+    const drafted = able.filter((step) => step.standing !== true);
+    if (drafted.length === 0) return this.lastStanding(able);
+    const refining = drafted.filter((step) =>
+      [...step.reads.keys()].some((read) => this.lineageOf(read).includes(facet)),
+    );
+    const pool = refining.length > 0 ? refining.reverse() : drafted;
+    return [pool[0]!.id];
+  }
+
+  /** Of the nodes that stand, the last that gave it in each branch. */
+  private lastStanding(able: readonly Step[]): string[] {
+    const byBranch = new Map<string | undefined, string>();
+    for (const step of able) byBranch.set(step.branchId, step.id);
+    return [...byBranch.values()];
+  }
+
+  private layerOf(step: Step): number {
+    return step.standing === true ? -1 : (this.layers.get(step.id) ?? 0);
+  }
+
+  stepGives(step: Step, facet: number): boolean {
+    return step.writes.some((written) => this.lineageOf(written).includes(facet));
+  }
+
+  private lineageOf(name: string): number[] {
+    const facet = this.world.index.facetIds.get(name);
+    return facet === undefined ? [] : this.world.lineage(facet);
+  }
+
+  private read(step: Step, facet: number): void {
+    const name = this.world.index.facetNames[facet]!;
+    const from = this.providers(facet, this.layers.get(step.id) ?? Infinity, step.id);
+    if (from.length === 0 || (this.startsWith(facet) && !from.some((id) => this.graph.get(id).standing === true)))
+      this.readFromStart(step, name);
+    else step.reads.set(name, new Set(from));
+  }
+
+  private startsWith(facet: number): boolean {
+    return this.world.provided.some((given) => this.world.lineage(given).includes(facet));
+  }
+
+  private canRead(step: Step, facet: number): boolean {
+    return this.startsWith(facet) || this.providers(facet, this.layers.get(step.id) ?? Infinity, step.id).length > 0;
+  }
+
+  readFromStart(step: Step, name: string): void {
+    step.reads.set(name, new Set());
+    const literal = this.literals.get(name);
+    if (literal !== undefined) step.inputs = { ...step.inputs, [name]: literal };
+  }
+
+  titleOf(facet: string): string {
+    return this.world.question.snapshot.facets.get(facet)?.title ?? facet;
+  }
+
+  /**
+   * Steps write only what is theirs: where somebody reads a facet from another step and nobody reads it from this one, this one
+   * doesn't write it, so that equal facets of two steps don't run together.
+   */
+  trimWrites(goalProviders: ReadonlyMap<string, readonly string[]>): void {
+    const readFrom = new Map<string, Set<string>>();
+    const note = (facet: string, ids: Iterable<string>): void => {
+      const known = readFrom.get(facet) ?? new Set();
+      for (const id of ids) known.add(id);
+      readFrom.set(facet, known);
+    };
+    for (const step of this.graph.steps.values()) for (const [facet, ids] of step.reads) note(facet, ids);
+    for (const [facet, ids] of goalProviders) note(facet, ids);
+    for (const step of this.graph.drafted) {
+      if (step.capability === undefined) continue;
+      const kept = step.writes.filter((written) => {
+        const names = this.lineageOf(written).map((facet) => this.world.index.facetNames[facet]!);
+        const readers = names.map((name) => readFrom.get(name)).filter((ids) => ids !== undefined && ids.size > 0);
+        return readers.length === 0 || readers.some((ids) => ids!.has(step.id));
+      });
+      if (kept.length > 0) step.writes = kept;
+    }
+  }
+}
