@@ -1,1 +1,5 @@
-export {};
+import { startService } from '@flex/events/service';
+import { OrchestratorConfig } from './orchestrator-config.js';
+import { orchestratorModule } from './orchestrator.module.js';
+
+await startService({ name: 'orchestrator', config: OrchestratorConfig, module: orchestratorModule });

@@ -79,7 +79,7 @@ export function askPolicies(step: Step, occasion: TriggerKind, requestId: string
     } as Record<string, Json>,
     accepted: about.accepted,
   });
-  if (!about.node) step.held = true;
+  step.held = true;
   return true;
 }
 

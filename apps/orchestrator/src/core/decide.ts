@@ -1,6 +1,6 @@
 import type { NewEvent } from '@flex/contracts';
 import { decideBudget } from './budget-decisions.js';
-import { closeTasks, fail } from './ending.js';
+import { fail } from './ending.js';
 import { decideFinish } from './finish-decisions.js';
 import { decideFallen, decideLate, decideReady, decideReports, skipDead } from './node-decisions.js';
 import { decideEdits, decideOpening, decidePlanning, startPlanning } from './plan-decisions.js';
@@ -64,13 +64,13 @@ const parts: ((step: Step) => void)[] = [
 function decidePauses(step: Step): void {
   const { state } = step;
   if (state.pauseRequested && !state.paused) {
-    step.emit('run.paused', `paused:${state.seq}`, {
+    step.emit('run.paused', `paused:request:${state.seq}`, {
       reason: state.pauseRequested.reason,
       by: state.pauseRequested.by,
     });
     step.held = true;
   } else if (state.resumeRequested) {
-    step.emit('run.resumed', `resumed:${state.seq}`, {
+    step.emit('run.resumed', `resumed:request:${state.seq}`, {
       planVersion: step.version || undefined,
       by: state.resumeRequested.by,
     });
@@ -86,7 +86,6 @@ function cancelRun(step: Step): void {
     reason: 'run cancelled',
   }));
   if (nodes.length > 0) step.emit('node.cancelled', 'cancelled:nodes', { nodes });
-  closeTasks(step, 'the run was cancelled');
   step.emit('run.cancelled', 'cancelled', { reason: state.cancelRequested!.reason, by: state.cancelRequested!.by });
   step.ended = true;
 }

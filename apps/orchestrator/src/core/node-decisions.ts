@@ -8,7 +8,7 @@ import { softDue } from './due.js';
 import { occasionId } from './occasion.js';
 import { replan } from './plan-request.js';
 import { TAKEN } from './progress.js';
-import type { NodeRun } from './state.js';
+import { isHeld, type NodeRun } from './state.js';
 import type { Step } from './step.js';
 
 /** Judges what workers have reported: accepted, or tried again. */
@@ -109,11 +109,11 @@ export function decideLate(step: Step): void {
 /** Nodes that failed for good: the next candidate, then a person, then another plan, then the end. */
 export function decideFallen(step: Step): void {
   const { state } = step;
-  if (step.held || state.planning || state.triggered.length > 0 || state.paused) return;
+  if (step.held || isHeld(state)) return;
   for (const nodeId of state.fallen) {
     const node = step.node(nodeId);
     const run = state.nodes.get(nodeId)!;
-    if (!node || awaitsVerdict(step, nodeId)) continue;
+    if (!node) continue;
     const reason = run.error?.message ?? 'failed';
     const next = node.fallback[run.candidate];
     if (next !== undefined || (node.kind === 'fallback' && run.candidate === node.fallback.length)) {
@@ -143,11 +143,6 @@ export function decideFallen(step: Step): void {
   }
 }
 
-const awaitsVerdict = (step: Step, nodeId: string): boolean => {
-  for (const verdict of step.state.verdicts.values()) if (verdict.nodeId === nodeId) return true;
-  return false;
-};
-
 export function skipDead(step: Step): void {
   const nodes = [...step.state.dead, ...step.dead].map((nodeId) => ({ nodeId, reason: 'no path to it was taken' }));
   if (nodes.length > 0)
@@ -159,11 +154,11 @@ export function decideReady(step: Step): void {
   const { state } = step;
   for (const nodeId of state.retrying) {
     const run = state.nodes.get(nodeId)!;
-    if ((run.retryAt ?? 0) <= step.world.now && !awaitsVerdict(step, nodeId)) start(step, nodeId, run);
+    if ((run.retryAt ?? 0) <= step.world.now) start(step, nodeId, run);
     if (step.ended || step.held) return;
   }
   for (const nodeId of state.ready) {
-    if (!awaitsVerdict(step, nodeId)) start(step, nodeId, state.nodes.get(nodeId)!);
+    start(step, nodeId, state.nodes.get(nodeId)!);
     if (step.ended || step.held) return;
   }
   // Grows while engine nodes complete.

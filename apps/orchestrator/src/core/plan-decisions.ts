@@ -12,7 +12,11 @@ import type { Step } from './step.js';
 export function startPlanning(step: Step): void {
   const { plan } = step.state.envelope;
   if (!plan) return request(step, initialRequest(step), 1, []);
-  const result = validateDraft(question(step), plan, { runtime: 'client', attempts: 1, cause: { kind: 'initial' } });
+  const result = validateDraft(question(step), plan, {
+    runtime: { runtime: 'client' },
+    attempts: 1,
+    cause: { kind: 'initial' },
+  });
   if (result.plan) return generated(step, result.plan, result.diagnostics, { attempt: 1 });
   step.emit('plan.rejected', 'rejected:own', {
     requestId: 'own',
@@ -250,7 +254,7 @@ export function applyEdit(
 ): boolean {
   const delta = { baseVersion: edit.baseVersion ?? step.version, operations: edit.operations ?? [] };
   const result = validateDelta(question(step), step.state.plan!, progressOf(step), delta, {
-    runtime: 'operator',
+    runtime: { runtime: 'operator' },
     attempts: 1,
     cause,
   });

@@ -1,7 +1,7 @@
 import type { EventData, FacetValues, PlanCause, PlannerDiagnostic, PlannerDraft } from '@flex/contracts';
-import { relevantCapabilities, type PlanningQuestion } from '@flex/planning';
+import type { PlanningQuestion } from '@flex/planning';
 import { isFinished } from './progress.js';
-import type { Planning } from './state.js';
+import { nodeOf, type Planning } from './state.js';
 import type { Step } from './step.js';
 
 /** What a plan has to answer, as the validator takes it. */
@@ -11,7 +11,21 @@ export const question = (step: Step): PlanningQuestion => ({
   envelope: step.state.envelope,
   policies: step.state.policies!,
   snapshot: step.world.registry,
-  available: [...step.state.facets.keys()],
+  // What nodes of the plan wrote comes to others by edges; this is the rest: signals, answers, nodes that are gone.
+  available: [...step.state.facets]
+    .filter(([, { from }]) => from.every((source) => !nodeOf(step.state, source)))
+    .map(([facet]) => facet),
+});
+
+/** Names of what the planner may draw on are told in the request as long as they are few; the revision tells the rest. */
+const NAMED_AT_MOST = 200;
+const registryOf = ({ registry }: Step['world']): EventData<'plan.requested'>['registry'] => ({
+  revision: registry.revision,
+  capabilities: [...registry.capabilities.values()]
+    .filter((capability) => capability.status === 'active')
+    .slice(0, NAMED_AT_MOST)
+    .map((capability) => capability.capabilityId),
+  facets: [...registry.facets.keys()].slice(0, NAMED_AT_MOST),
 });
 
 /** The first question of a run, or of one that an escalation left without a plan. */
@@ -31,7 +45,6 @@ export function request(
 ): void {
   const { state, world } = step;
   const { envelope } = state;
-  const relevant = relevantCapabilities(question(step));
   step.emit('plan.requested', `plan:${planning.requestId}:${attempt}`, {
     requestId: planning.requestId,
     attempt,
@@ -43,11 +56,12 @@ export function request(
     outputContract: envelope.outputContract,
     specialInstructions: envelope.specialInstructions,
     goalConditions: envelope.goalConditions,
+    labels: envelope.metadata?.labels,
     policies: state.policies!,
     dynamic: world.settings.dynamicPlanning && envelope.planning?.dynamic !== false,
     hybrid: world.settings.hybridPlanning && envelope.planning?.hybrid !== false,
     deterministicOnly: attempt > world.settings.planAttempts || undefined,
-    registry: { revision: world.registry.revision, ...relevant },
+    registry: registryOf(world),
     diagnostics,
     cause: planning.cause,
     replan: planning.phase === 'replan' ? replanContext(step, planning, exclude) : undefined,

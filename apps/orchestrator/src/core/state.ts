@@ -209,10 +209,13 @@ export const isHeld = (state: RunState): boolean =>
   state.triggered.length > 0 ||
   asksForTheRun(state);
 
-/** An open approval or escalation, or a verdict on the start, holds the whole run; a node's own task only the node. */
+/**
+ * An open approval or escalation holds the whole run, a node's own task only the node. A verdict holds the run too: it
+ * may stop it, and nothing must start between a trigger and what follows from it.
+ */
 export function asksForTheRun(state: RunState): boolean {
+  if (state.verdicts.size > 0) return true;
   for (const { task } of state.tasks.values()) if (task.kind === 'approval' || task.kind === 'escalation') return true;
-  for (const verdict of state.verdicts.values()) if (verdict.nodeId === undefined) return true;
   return false;
 }
 
@@ -232,7 +235,7 @@ export function statusOf(state: RunState): RunStatusWord {
   if (state.ended) return state.ended;
   if (state.review && !state.review.done) return 'awaiting_review';
   if (state.paused) return 'paused';
-  if (asksForTheRun(state) && state.tasks.size > 0) return 'awaiting_human';
+  if (state.verdicts.size === 0 && asksForTheRun(state)) return 'awaiting_human';
   if (state.planning) return state.planning.phase === 'initial' ? 'planning' : 'replanning';
   if (!state.plan) return 'submitted';
   if (state.tasks.size > 0 && state.active.size <= state.tasks.size) return 'awaiting_human';

@@ -31,6 +31,7 @@ export class Invariants {
       case 'plan.generated':
         if (run.plan) return `a second first plan at ${event.seq}`;
         run.plan = event.data.plan;
+        run.held = undefined;
         return undefined;
       case 'plan.requested':
         run.held = `a new plan was asked for at ${event.seq}`;

@@ -1,4 +1,3 @@
-import { isDeepStrictEqual } from 'node:util';
 import type { NewEvent } from '@flex/contracts';
 import { nextDue } from '../core/due.js';
 import { NEVER, type RunState } from '../core/state.js';
@@ -135,6 +134,12 @@ export function simulate(seed: number): SimulationResult {
   }
   check();
   last.fold(100_000);
+        .map((e) => JSON.stringify(e).slice(0, 300))
+        .join('\n'),
+      JSON.stringify(last.decide([...last.runs.keys()][0]!)),
+      last.outbox.length,
+      [...last.awaiting],
+    );
   violation ??= unfinished(last) ?? refolded(log, last);
   return { seed, violation, events: log.events.length, runs, crashes };
 }
@@ -157,8 +162,21 @@ function refolded(log: SimulatedLog, owner: SimulatedOwner): string | undefined 
   for (const [runId, state] of fresh.runs) {
     const other = owner.runs.get(runId)!;
     // `due` is a cache that looking raises; all else has to be the same.
-    if (!isDeepStrictEqual({ ...state, due: 0 }, { ...other, due: 0 }))
-      return `run ${runId}: snapshot and tail differ from the whole log`;
+    if (text({ ...state, due: 0 }) !== text({ ...other, due: 0 }))
+      return `run ${runId}: snapshot and tail differ from the whole log in ${differences(state, other)}`;
   }
   return undefined;
 }
+
+const differences = (a: RunState, b: RunState): string =>
+  (Object.keys({ ...a, ...b }) as (keyof RunState)[])
+    .filter((key) => key !== 'due' && text(a[key]) !== text(b[key]))
+    .join(', ');
+
+/** A value as text, maps and sets with their order, so that states of different origin can be compared. */
+const text = (value: unknown): string =>
+  JSON.stringify(value, (_key, inner: unknown) =>
+    Object.prototype.toString.call(inner) === '[object Map]' || Object.prototype.toString.call(inner) === '[object Set]'
+      ? [...(inner as Iterable<unknown>)]
+      : inner,
+  ) ?? '';
