@@ -11,6 +11,7 @@ import { CLAIM_THRESHOLD, claimHeader, type ClaimStore } from './claim-store.js'
 import { Header, HeaderBlock, headerValue } from './headers.js';
 import { SCHEMA_PREFIX, SOURCE_PREFIX } from './stored-message.js';
 import { isRunId } from './subject.js';
+import { currentTraceparent } from './trace.js';
 import { NOTHING } from './ack-mux.js';
 
 /** A message ready to be published, as often as it takes: retries send the same id and bytes. */
@@ -68,7 +69,8 @@ export class EventEncoder {
     const id = headerValue(event.id);
     let text = `${this.#prefix(event.type)}ce-id: ${id}\r\n${Header.msgId}: ${id}\r\nce-time: ${this.#now()}\r\n`;
     if (event.runId !== '') text += `ce-subject: ${event.runId}\r\n`;
-    if (event.traceparent) text += `${Header.traceparent}: ${headerValue(event.traceparent)}\r\n`;
+    const traceparent = event.traceparent ?? currentTraceparent();
+    if (traceparent) text += `${Header.traceparent}: ${headerValue(traceparent)}\r\n`;
     return text;
   }
 

@@ -55,3 +55,4 @@ export { kvCreate, kvDelete, kvPut, type KvPut } from './kv-write.js';
 export { PartitionLeases, type PartitionLeasesOptions } from './partition-leases.js';
 export { assignPartitions } from './lease-assignment.js';
 export { inboxPrefixFor, natsAuthorization, permissionsOf, type BusUser, type Permissions } from './permissions.js';
+export { currentTraceparent, withinTraceOf } from './trace.js';

@@ -11,6 +11,7 @@ import { PullSession } from './pull-session.js';
 import { retryDelay } from './retry.js';
 import type { Delivery, LogEvent } from './stored-message.js';
 import { decodeDelivered, poisonOf } from './tail.js';
+import { withinTraceOf } from './trace.js';
 import { afterFailure, beforeTry, DEFAULT_BACKOFF_MS, DEFAULT_MAX_DELIVER, type Verdict } from './work-policy.js';
 
 export interface WorkContext {
@@ -183,7 +184,7 @@ export class Worker<T extends EventType = EventType> {
         const decoding = decodeDelivered(message, delivery.seq, delivery.time, this.#log.claims);
         const event = decoding instanceof Promise ? await decoding : decoding;
         const context = { attempt: delivery.attempt, signal: this.#stopHandlers.signal };
-        await this.#options.handler(event as unknown as LogEvent<T>, context);
+        await withinTraceOf(event, () => this.#options.handler(event as unknown as LogEvent<T>, context));
         respond(message, ACK);
         return;
       } catch (error) {

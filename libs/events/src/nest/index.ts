@@ -1,0 +1,8 @@
+export {
+  JETSTREAM,
+  JetStreamContext,
+  JetStreamStrategy,
+  RethrowFilter,
+  type JetStreamExtras,
+  type JetStreamStrategyOptions,
+} from './jetstream-strategy.js';
