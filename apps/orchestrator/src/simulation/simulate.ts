@@ -134,12 +134,6 @@ export function simulate(seed: number): SimulationResult {
   }
   check();
   last.fold(100_000);
-        .map((e) => JSON.stringify(e).slice(0, 300))
-        .join('\n'),
-      JSON.stringify(last.decide([...last.runs.keys()][0]!)),
-      last.outbox.length,
-      [...last.awaiting],
-    );
   violation ??= unfinished(last) ?? refolded(log, last);
   return { seed, violation, events: log.events.length, runs, crashes };
 }
