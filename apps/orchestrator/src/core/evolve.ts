@@ -161,8 +161,11 @@ export function evolve(state: RunState, event: StoredEvent): void {
         state.planning?.requestId === event.data.requestId &&
         state.planning.attempt === event.data.attempt &&
         !state.planning.answer
-      )
+      ) {
         state.planning.answer = { kind: 'failed', reason: event.data.reason, diagnostics: event.data.diagnostics };
+        // A draft's usage is spent with its rejection or acceptance; what a failed one cost counts here.
+        spend(state, event.data.usage);
+      }
       return;
     case 'plan.rejected':
       spend(state, event.data.usage);
