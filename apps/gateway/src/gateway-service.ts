@@ -6,6 +6,7 @@ import { GatewayConfig } from './gateway-config.js';
 import { startGatewayLife } from './gateway-life.js';
 import { GatewayParts } from './gateway-parts.js';
 import { CommandsController } from './http/commands.controller.js';
+import { LabelStreamController } from './http/label-stream.controller.js';
 import { bodyMiddleware, callerMiddleware, envelopeMiddleware } from './http/edge-middleware.js';
 import { OperationGuard } from './http/operation.js';
 import { PlanController } from './http/plan.controller.js';
@@ -38,6 +39,7 @@ export function gatewayService(): ServiceOptions<GatewayConfig> {
           SubmitController,
           ValidateController,
           RunsController,
+          LabelStreamController,
           CommandsController,
           PlanController,
           TasksController,

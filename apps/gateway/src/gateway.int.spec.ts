@@ -108,6 +108,201 @@ describe('the gateway', () => {
     expect(run).toMatchObject({ status: 'completed', output: 'hello again', nodes: { a: { status: 'completed' } } });
   });
 
+  const labelled = (team: string) => ({ ...envelope, metadata: { labels: { team } } });
+  const submit = async (body: object, headers: Record<string, string> = {}): Promise<string> => {
+    const response = await post('/runs', body, headers);
+    if (response.status !== 202) throw new Error(await response.text());
+    return ((await response.json()) as { runId: string }).runId;
+  };
+
+  it('streams many runs in the order of the log, and goes on exactly after any frame', async () => {
+    const before = await submit(labelled('red'));
+    const stopped = (last: string) => (frame: { id?: string }) => frame.id === last;
+    const live = await call('/stream?label=team:red');
+    const runs = [before, await submit(labelled('red')), await submit(labelled('red'))];
+    await finish(await submit(labelled('blue')));
+    await Promise.all(runs.map(finish));
+    const rest = await readFrames(
+      await call(`/stream?label=team:red&lastEventId=0`, {}, second),
+      (frame) => frame.data.type === 'complete' && frame.data.runId !== before,
+    );
+    expect(rest[0]!.data.type).toBe('start');
+    let ends = 0;
+    const seen = await readFrames(live, (frame) => frame.data.type === 'complete' && ++ends === 3);
+    expect(new Set(seen.map((frame) => frame.data.runId))).toEqual(new Set(runs));
+    const places = seen.map((frame) => Number(frame.id));
+    expect(places).toEqual([...places].sort((a, b) => a - b));
+    expect(seen.filter((frame) => frame.data.runId === runs[1]).map((frame) => frame.event)).toEqual([
+      'start',
+      'node_start',
+      'node_complete',
+      'node_start',
+      'node_complete',
+      'complete',
+    ]);
+    const last = seen.at(-1)!.id!;
+    for (const index of [0, 3, Math.floor(seen.length / 2), seen.length - 2]) {
+      const again = await readFrames(
+        await call('/stream?label=team:red', { headers: { 'last-event-id': seen[index]!.id! } }, second),
+        stopped(last),
+      );
+      expect(again.map((frame) => frame.id)).toEqual(seen.slice(index + 1).map((frame) => frame.id));
+    }
+  });
+
+  it('begins with a snapshot when asked, and filters without moving the cursor', async () => {
+    const runId = await submit(envelope);
+    const seq = (await dispatch(runId, 'a')).seq;
+    const response = await call(`/runs/${runId}/stream?snapshot=true&types=node_start,complete`);
+    const reading = readFrames(response);
+    await finish(runId);
+    const [snapshot, ...deltas] = await reading;
+    expect(snapshot).toMatchObject({
+      event: 'snapshot',
+      id: undefined,
+      data: { runId, nodes: { a: { status: 'running' } } },
+    });
+    expect(new Set(deltas.map((frame) => frame.event))).toEqual(new Set(['node_start', 'complete']));
+    expect(Number(deltas[0]!.id)).toBeGreaterThan(seq);
+  });
+
+  it.each([
+    ['not JSON', '{"objective": ', 400, 'invalid_json', undefined],
+    ['a list', '[]', 422, 'invalid_envelope', ''],
+    [
+      'no objective',
+      '{"outputContract": {"mode": "freeform", "instructions": "x"}}',
+      422,
+      'invalid_envelope',
+      '/objective',
+    ],
+    ['an unknown field', JSON.stringify({ ...envelope, objectve: 'x' }), 422, 'invalid_envelope', '/objectve'],
+    ['a wrong type', JSON.stringify({ ...envelope, objective: 7 }), 422, 'invalid_envelope', '/objective'],
+    ['no output contract', '{"objective": "x"}', 422, 'invalid_envelope', '/outputContract'],
+    [
+      'a contract that is no schema',
+      JSON.stringify({ objective: 'x', outputContract: { mode: 'json_schema', schema: { type: 'strnig' } } }),
+      422,
+      'invalid_envelope',
+      '/outputContract/schema/type',
+    ],
+    [
+      'an unknown facet',
+      JSON.stringify({ objective: 'x', outputContract: { mode: 'facets', facets: ['nope'] } }),
+      422,
+      'invalid_envelope',
+      '/outputContract/facets/0',
+    ],
+    ['depth', `${'['.repeat(200)}${']'.repeat(200)}`, 400, 'too_deep', undefined],
+  ])('refuses %s with a pointer', async (_, body, status, code, pointer) => {
+    for (const path of ['/runs', '/run.stream']) {
+      const response = await call(path, {
+        method: 'POST',
+        body,
+        headers: { 'content-type': 'application/json', 'x-request-id': 'me-1' },
+      });
+      expect(response.headers.get('content-type')).toContain('application/problem+json');
+      expect(response.headers.get('x-request-id')).toBe('me-1');
+      const problem = (await response.json()) as { code: string; status: number; errors?: { pointer: string }[] };
+      expect({ status: response.status, code: problem.code }).toEqual({ status, code });
+      expect(problem.status).toBe(status);
+      if (pointer !== undefined) expect(problem.errors?.map((error) => error.pointer)).toContain(pointer);
+      expect(JSON.stringify(problem)).not.toMatch(/node_modules|\.ts:|\.js:/);
+    }
+  });
+
+  it('refuses what is no cursor, no run, no JSON', async () => {
+    expect((await call('/runs/nope')).status).toBe(404);
+    expect((await call('/runs/a.b.*/stream')).status).toBe(404);
+    expect((await call('/runs/nope/stream', { headers: { 'last-event-id': 'x' } })).status).toBe(400);
+    expect((await call('/nope')).status).toBe(404);
+    expect((await call('/runs?status=nope')).status).toBe(400);
+    expect((await call('/runs?cursor=nope')).status).toBe(400);
+    expect((await call('/runs', { method: 'POST', body: 'x', headers: { 'content-type': 'text/plain' } })).status).toBe(
+      415,
+    );
+  });
+
+  it('takes inputs of 5 MB and says when a body is too large', async () => {
+    const text = 'x'.repeat(5 * 1024 * 1024);
+    const runId = await submit({ ...envelope, inputs: { text } });
+    const events = (await (await call(`/runs/${runId}/events`)).json()) as {
+      items: { data: { envelope: { inputs: { text: string } } } }[];
+    };
+    expect(events.items[0]!.data.envelope.inputs.text.length).toBe(text.length);
+    const large = await post('/runs', { ...envelope, inputs: { text: 'x'.repeat(33 * 1024 * 1024) } });
+    expect(large.status).toBe(413);
+  });
+
+  it('carries out a request with an Idempotency-Key once', async () => {
+    const headers = { 'idempotency-key': 'k1' };
+    const [one, two] = [await submit(envelope, headers), await submit(envelope, headers)];
+    expect(two).toBe(one);
+    expect((await post('/runs', { ...envelope, objective: 'Another' }, headers)).status).toBe(422);
+    const streamed = await post('/run.stream', envelope, { 'idempotency-key': 'k2' });
+    const runId = streamed.headers.get('x-run-id')!;
+    const again = await post('/run.stream', envelope, { 'idempotency-key': 'k2' }, second);
+    expect(again.headers.get('x-run-id')).toBe(runId);
+    await finish(runId);
+    expect(await readFrames(again)).toEqual(await readFrames(streamed));
+  });
+
+  it('passes commands on while the run is open, at the version that was seen', async () => {
+    const runId = await submit(envelope);
+    expect((await post(`/runs/${runId}/pause`, { reason: 'lunch' })).status).toBe(202);
+    expect((await call(`/runs/${runId}/pause`, { method: 'POST' })).status).toBe(202);
+    expect((await post(`/runs/${runId}/resume`, { expectedPlanVersion: 3 })).status).toBe(409);
+    expect((await post('/run.resume', { runId, expectedPlanVersion: 3 })).status).toBe(409);
+    expect((await post(`/runs/${runId}/signal`, { kind: 'metric' })).status).toBe(422);
+    expect((await post(`/runs/${runId}/signal`, { kind: 'message', message: 'Hurry', replan: true })).status).toBe(202);
+    await finish(runId);
+    const refused = await post(`/runs/${runId}/cancel`, {});
+    expect(refused.status).toBe(409);
+    expect(await refused.json()).toMatchObject({ code: 'run_ended' });
+    const { items } = (await (
+      await call(`/runs/${runId}/events?types=run.pause_requested,policy.signalled`)
+    ).json()) as { items: { type: string }[] };
+    expect(items.map((event) => event.type)).toEqual([
+      'run.pause_requested',
+      'run.pause_requested',
+      'policy.signalled',
+    ]);
+  });
+
+  it('takes one answer to a task, when it fits', async () => {
+    const runId = await submit(envelope);
+    const task = {
+      taskId: `${runId}-1-1`,
+      kind: 'output',
+      prompt: 'Write',
+      onTimeout: 'none',
+      round: 0,
+      contract: {
+        facets: ['copy'],
+        schema: { type: 'object', required: ['copy'], properties: { copy: { type: 'string' } } },
+      },
+    };
+    await append('hitl.requested', runId, { task });
+    const open = async (): Promise<unknown[]> =>
+      ((await (await call(`/tasks?runId=${runId}`)).json()) as { items: unknown[] }).items;
+    while ((await open()).length === 0) await new Promise((resolve) => setTimeout(resolve, 20));
+    expect(await (await call(`/tasks/${task.taskId}`)).json()).toMatchObject({ kind: 'output', status: 'open' });
+    const wrong = await post(`/tasks/${task.taskId}/resolve`, { resolution: 'output', output: { copy: 7 } });
+    expect(wrong.status).toBe(422);
+    expect(await wrong.json()).toMatchObject({ code: 'invalid_answer', errors: [{ pointer: '/output/copy' }] });
+    expect((await post(`/tasks/${task.taskId}/resolve`, { resolution: 'approve' })).status).toBe(422);
+    const answers = await Promise.all(
+      [gateway, second].map((replica) =>
+        post(`/tasks/${task.taskId}/resolve`, { resolution: 'output', output: { copy: 'x' } }, {}, replica),
+      ),
+    );
+    expect(answers.map((answer) => answer.status).sort()).toEqual([202, 409]);
+    expect((await post(`/tasks/${task.taskId}/decline`, {})).status).toBe(409);
+    expect((await post(`/tasks/nope/decline`, {})).status).toBe(404);
+    await finish(runId);
+    while ((await open()).length > 0) await new Promise((resolve) => setTimeout(resolve, 20));
+  });
+
   it('gives exactly the rest after any frame, on any replica, during and after the run', async () => {
     const created = await post('/runs', envelope);
     expect(created.status).toBe(202);

@@ -81,6 +81,13 @@ export class RunFeeds {
   /** The hub of a run that is about to be submitted: nothing of it can be stored yet. */
   async openNew(runId: string): Promise<RunHub> {
     await this.attach();
+    return this.adopt(runId);
+  }
+
+  /** The hub of a run whose first event is just being delivered. The feed must be attached. */
+  adopt(runId: string): RunHub {
+    const present = this.#hubs.get(runId);
+    if (present) return present;
     const hub = new RunHub(runId);
     hub.begin();
     hub.idleSince = Date.now();

@@ -1,3 +1,4 @@
+import { setTimeout as delay } from 'node:timers/promises';
 import { sql, type Kysely } from 'kysely';
 import { runStatuses, type RunItem, type RunStatus, type TaskItem } from '@flex/contracts';
 import { taskItem } from '../core/run-view.js';
@@ -8,6 +9,11 @@ import { refuse } from '../http/problems.js';
 import type { Caller } from '../security/caller.js';
 import type { GatewayDatabase } from './gateway-schema.js';
 import { toRow } from './postgres-run-rows.js';
+
+const CATCH_UP_MS = 3_000;
+const CATCH_UP_STEP_MS = 50;
+/** Runs that one stream over many takes up from before. */
+const MOST_RUNS = 5_000;
 
 export interface Page<T> {
   items: T[];
@@ -82,6 +88,34 @@ export class PostgresListings {
     return rows.length > limit && last
       ? { items, next: encodeCursor([Number(last.requested_at), last.task_id]) }
       : { items };
+  }
+
+  /** Resolves when the read models hold all events up to a sequence, or after a few seconds without. */
+  async caughtUpTo(seq: number): Promise<void> {
+    for (let waited = 0; waited < CATCH_UP_MS; waited += CATCH_UP_STEP_MS) {
+      const row = await this.db.selectFrom('gateway.checkpoints').select('seq').executeTakeFirst();
+      if (Number(row?.seq ?? 0) >= seq) return;
+      await delay(CATCH_UP_STEP_MS);
+    }
+  }
+
+  /** Runs with labels that are open, or had events after a sequence. */
+  async runsSince(tenant: string, labels: Record<string, string>, seq: number | undefined): Promise<string[]> {
+    const rows = await this.db
+      .selectFrom('gateway.runs')
+      .select('run_id')
+      .where('tenant', '=', tenant)
+      .where(sql<boolean>`labels @> ${JSON.stringify(labels)}::jsonb`)
+      .where((where) =>
+        where.or([
+          where('ended_at', 'is', null),
+          ...(seq === undefined ? [] : [where('last_seq', '>=', sql<string>`${seq}`)]),
+        ]),
+      )
+      .orderBy('first_seq')
+      .limit(MOST_RUNS)
+      .execute();
+    return rows.map((row) => row.run_id);
   }
 
   /** The run that a task belongs to, as far as the read model knows. */
