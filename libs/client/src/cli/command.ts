@@ -1,4 +1,4 @@
-import type { Gateway } from './gateway-http.js';
+import type { Flex } from '../flex.js';
 import type { Terminal } from './terminal.js';
 
 /** One option of a command; help, parsing and completion are made from it. */
@@ -48,7 +48,7 @@ export interface CommandContext {
   json: boolean;
   args: Parsed;
   /** The gateway at FLEX_URL, or of the embedded stack of this checkout, which `start` brings up. */
-  gateway(options?: GatewayWish): Promise<Gateway>;
+  flex(wish?: GatewayWish): Promise<Flex>;
   /** Ends when the user presses Ctrl-C. */
   interrupted: AbortSignal;
   /** Text of standard input. */

@@ -191,7 +191,7 @@ export const commands: readonly CommandSpec[] = [
     options: [
       { name: 'rationale', value: 'text', summary: 'Why; the planner reads it' },
       { name: 'operations', value: 'file', summary: 'JSON list of delta operations: an edit by hand' },
-      { name: 'base-version', value: 'n', summary: 'Version that the operations change' },
+      { name: 'base-version', value: 'n', summary: 'Version that the operations change; the latest if absent' },
     ],
     examples: ['flex replan 01J9ZQ4Y7N3M --rationale "use the German writer"'],
     load: async () => (await import('./commands/control.js')).replan,

@@ -1,7 +1,9 @@
 import { setInterval } from 'node:timers';
+import type { Frame } from '@flex/contracts';
+import { FlexUnreachable } from '../problem-error.js';
+import type { StreamOptions } from '../frame-stream.js';
 import type { CommandContext } from './command.js';
 import { exitCodes } from './exit-codes.js';
-import type { Gateway, StreamRequest } from './gateway-http.js';
 import { duration } from './views/duration.js';
 import { frameLine } from './views/frame-line.js';
 import { LiveScreen, screenLines } from './views/live-screen.js';
@@ -9,6 +11,8 @@ import { emptyRunView, ended, observe, type RunView } from './views/run-view.js'
 
 /** How often the picture is repainted while nothing happens: the elapsed time moves on. */
 const REPAINT_MS = 100;
+/** Attempts in a row to reach a gateway that was there a moment ago; together about a minute. */
+const RECONNECTS = 12;
 
 /**
  * Follows a run to its end: JSON lines for programs, a live picture on a terminal, a log line per frame elsewhere.
@@ -16,20 +20,20 @@ const REPAINT_MS = 100;
  */
 export async function follow(
   context: CommandContext,
-  gateway: Gateway,
-  request: Omit<StreamRequest, 'signal' | 'onReconnect' | 'resumePath'>,
+  open: (options: StreamOptions) => AsyncIterable<Frame>,
+  runId?: string,
 ): Promise<number> {
-  const { terminal } = context;
   const view = emptyRunView();
-  view.runId = request.runId;
+  view.runId = runId;
   const show = context.json ? jsonLines(context) : context.args.flag('quiet') ? quietly : progress(context, view);
   try {
-    const frames = gateway.frames({
-      ...request,
+    const frames = open({
       signal: context.interrupted,
-      resumePath: (runId) => `/api/v1/flex/runs/${encodeURIComponent(runId)}/stream`,
-      onReconnect: (attempt) => {
-        if (!context.json && attempt === 2) terminal.err('connection lost, reconnecting …');
+      maxRetries: RECONNECTS,
+      onReconnect: ({ attempt, reason }) => {
+        // The first connection either comes about or the user is told so at once.
+        if (view.events === 0) throw new FlexUnreachable(reason);
+        if (!context.json && attempt === 2) context.terminal.err('connection lost, reconnecting …');
       },
     });
     for await (const frame of frames) {

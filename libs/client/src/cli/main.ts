@@ -2,8 +2,9 @@ import { parseArguments } from './arguments.js';
 import type { CommandContext } from './command.js';
 import { commands } from './commands.js';
 import { exitCodes } from './exit-codes.js';
-import { Failure, nearest, usage } from './failure.js';
+import { nearest, usage, type Failure } from './failure.js';
 import { commandHelp, overview } from './help.js';
+import { toFailure } from './refusal.js';
 import { findGateway } from './stack.js';
 import { Terminal, type TextSink } from './terminal.js';
 
@@ -57,7 +58,7 @@ export async function runCommand(argv: string[], env: NodeJS.ProcessEnv, channel
       env,
       args,
       json: args.flag('json'),
-      gateway: (options) => findGateway({ args, env, terminal, interrupted: channels.interrupted }, options ?? {}),
+      flex: (wish) => findGateway({ args, env, terminal, interrupted: channels.interrupted }, wish ?? {}),
       interrupted: channels.interrupted,
       stdin: channels.stdin,
     };
@@ -84,8 +85,7 @@ function unknownCommand(name: string): Failure {
 
 /** One line, and what helps below it; a fault of ours is one line as well, for nobody can do anything with a stack. */
 function report(error: unknown, terminal: Terminal): number {
-  const failure =
-    error instanceof Failure ? error : new Failure(error instanceof Error ? error.message : String(error));
+  const failure = toFailure(error);
   terminal.err(`${terminal.paintErr('red', 'flex:')} ${failure.message}`);
   for (const detail of failure.details) terminal.err(`  ${detail}`);
   return failure.exitCode;

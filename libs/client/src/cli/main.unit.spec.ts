@@ -87,7 +87,7 @@ describe('the command line', () => {
   it('says in one line that nobody answers, with exit code 3', async () => {
     const { code, err, out } = await cli(['runs']);
     expect(code).toBe(3);
-    expect(err).toContain('cannot reach the gateway at http://127.0.0.1:9');
+    expect(err).toContain('cannot reach http://127.0.0.1:9');
     expect(out).toBe('');
   });
 

@@ -1,7 +1,7 @@
+import { createFlex, type Flex } from '../flex.js';
 import type { GatewayWish, Parsed } from './command.js';
 import { exitCodes } from './exit-codes.js';
 import { Failure, unreachable, usage } from './failure.js';
-import { Gateway } from './gateway-http.js';
 import type { Terminal } from './terminal.js';
 
 export interface Caller {
@@ -12,12 +12,12 @@ export interface Caller {
 }
 
 /** The gateway that the user means: `--url`, FLEX_URL, or the embedded stack of this checkout. */
-export async function findGateway(caller: Caller, wish: GatewayWish): Promise<Gateway> {
+export async function findGateway(caller: Caller, wish: GatewayWish): Promise<Flex> {
   const { args, env } = caller;
   const apiKey = args.text('api-key') ?? env['FLEX_API_KEY'];
   const given = args.text('url') ?? env['FLEX_URL'];
   const url = given ? checkUrl(given) : await embeddedUrl(caller, wish);
-  return new Gateway({ url, apiKey: apiKey || undefined });
+  return createFlex({ url, apiKey: apiKey || undefined });
 }
 
 function checkUrl(text: string): string {

@@ -1,4 +1,4 @@
-import type { Capability, RegisteredCapability } from '@flex/contracts';
+import type { Capability } from '@flex/contracts';
 import type { CommandContext, CommandHandler } from '../command.js';
 import { exitCodes } from '../exit-codes.js';
 import { outline } from '../views/outline.js';
@@ -6,29 +6,26 @@ import { table } from '../views/table.js';
 import { readJson } from './envelope-file.js';
 import { showItems } from './listing.js';
 
-const base = '/api/v1/flex/capabilities';
-const path = (capabilityId: string): string => `${base}/${encodeURIComponent(capabilityId)}`;
-
 /** Lists capabilities, shows one, registers some, or takes one out of service. */
 export const capabilities: CommandHandler = async (context) => {
   const { args, terminal } = context;
   const [file, gone, wanted] = [args.text('register'), args.text('deregister'), args.positionals[0]];
   if (file !== undefined) return register(context, file);
-  const gateway = await context.gateway();
+  const flex = await context.flex();
   if (gone !== undefined) {
-    const answer = await gateway.delete<unknown>(path(gone));
+    const answer = await flex.capabilities.deregister(gone);
     if (context.json) terminal.json(answer);
     else terminal.out(`deregistered ${gone}`);
     return exitCodes.ok;
   }
   if (wanted !== undefined) {
-    const capability = await gateway.get<RegisteredCapability>(path(wanted));
+    const capability = await flex.capabilities.get(wanted);
     if (context.json) terminal.json(capability);
     else for (const line of outline(capability, terminal.paint)) terminal.out(line);
     return exitCodes.ok;
   }
   const status = args.text('status') ?? 'all';
-  const { items } = await gateway.get<{ items: RegisteredCapability[] }>(base, { status });
+  const items = await flex.capabilities.list({ status });
   return showItems(context, items, 'no capability is registered: start a worker, or --register <file>', () => {
     const rows = items.map((capability) => [
       capability.capabilityId,
@@ -48,9 +45,10 @@ async function register(context: CommandContext, file: string): Promise<number> 
   const read = await readJson(context, file);
   const list = Array.isArray(read)
     ? (read as Capability[])
-    : ((read as { capabilities?: Capability[] }).capabilities ?? [read]);
-  const gateway = await context.gateway();
-  const answer = await gateway.post<{ revision: number }>('/api/v1/flex/registry', { capabilities: list });
+    : ((read as { capabilities?: Capability[] }).capabilities ?? [read as Capability]);
+  const flex = await context.flex();
+  let answer = { revision: 0 };
+  for (const capability of list) answer = await flex.capabilities.register(capability);
   if (context.json) context.terminal.json(answer);
   else
     context.terminal.out(

@@ -1,55 +1,55 @@
+import type { Accepted, DeltaOperation } from '@flex/contracts';
+import type { Flex, Signal } from '../../flex.js';
 import type { CommandContext, CommandHandler } from '../command.js';
 import { exitCodes } from '../exit-codes.js';
 import { usage } from '../failure.js';
 import { readJson } from './envelope-file.js';
 
-const runPath = (runId: string, action: string): string => `/api/v1/flex/runs/${encodeURIComponent(runId)}/${action}`;
-
-/** Posts a wish about a run; the gateway answers when it is in the log. */
+/** Sends a wish about a run; the gateway answers when it is in the log. */
 async function wish(
   context: CommandContext,
-  action: string,
-  body: Record<string, unknown>,
   said: string,
+  send: (flex: Flex, runId: string) => Promise<Accepted>,
 ): Promise<number> {
   const runId = context.args.positionals[0]!;
-  const gateway = await context.gateway();
-  const answer = await gateway.post<unknown>(runPath(runId, action), body);
-  if (context.json) context.terminal.json(answer ?? { runId });
+  const accepted = await send(await context.flex(), runId);
+  if (context.json) context.terminal.json(accepted);
   else context.terminal.out(`${said} ${runId}`);
   return exitCodes.ok;
 }
 
-const reasonOf = (context: CommandContext): Record<string, unknown> => {
-  const reason = context.args.text('reason');
-  return reason === undefined ? {} : { reason };
-};
+export const cancel: CommandHandler = (context) =>
+  wish(context, 'cancelling', (flex, runId) => flex.runs.cancel(runId, context.args.text('reason')));
 
-export const cancel: CommandHandler = (context) => wish(context, 'cancel', reasonOf(context), 'cancelling');
-export const pause: CommandHandler = (context) => wish(context, 'pause', reasonOf(context), 'pausing');
+export const pause: CommandHandler = (context) =>
+  wish(context, 'pausing', (flex, runId) => flex.runs.pause(runId, context.args.text('reason')));
 
-export const resume: CommandHandler = (context) => {
+export const resume: CommandHandler = async (context) => {
   const version = versionOf(context, 'expect-version');
-  return wish(context, 'resume', version === undefined ? {} : { expectedPlanVersion: version }, 'resuming');
+  return wish(context, 'resuming', (flex, runId) => flex.runs.resume(runId, version));
 };
 
 /** A manual trigger, a metric, or a message with facets; exactly one of them. */
 export const signal: CommandHandler = async (context) => {
+  const told = await signalOf(context);
+  return wish(context, 'signalled', (flex, runId) => flex.runs.signal(runId, told));
+};
+
+async function signalOf(context: CommandContext): Promise<Signal> {
   const { args } = context;
   const [policyId, metric, message, facets] = ['policy', 'metric', 'message', 'facets'].map((name) => args.text(name));
   if ([policyId, metric, message ?? facets].filter((given) => given !== undefined).length !== 1) {
     throw usage('a signal is one of --policy <id>, --metric <name>=<number>, or --message <text> (with --facets)');
   }
-  if (policyId !== undefined) return wish(context, 'signal', { kind: 'manual', policyId }, 'signalled');
-  if (metric !== undefined) return wish(context, 'signal', { kind: 'metric', ...metricOf(metric) }, 'signalled');
-  const body = {
+  if (policyId !== undefined) return { kind: 'manual', policyId };
+  if (metric !== undefined) return { kind: 'metric', ...metricOf(metric) };
+  return {
     kind: 'message',
     message,
-    facets: facets === undefined ? undefined : await readJson(context, facets),
+    facets: facets === undefined ? undefined : ((await readJson(context, facets)) as Signal['facets']),
     replan: args.flag('replan') || undefined,
   };
-  return wish(context, 'signal', body, 'signalled');
-};
+}
 
 function metricOf(text: string): { metric: string; value: number } {
   const equals = text.lastIndexOf('=');
@@ -62,17 +62,17 @@ function metricOf(text: string): { metric: string; value: number } {
 
 /** Asks the planner for a new version, or edits the plan with operations from a file. */
 export const replan: CommandHandler = async (context) => {
-  const { args } = context;
-  const file = args.text('operations');
-  const body: Record<string, unknown> = {
-    rationale: args.text('rationale'),
-    baseVersion: versionOf(context, 'base-version'),
-  };
-  if (file !== undefined) {
-    const read = await readJson(context, file);
-    body['operations'] = Array.isArray(read) ? read : (read as { operations?: unknown }).operations;
+  const file = context.args.text('operations');
+  const base = versionOf(context, 'base-version');
+  if (file === undefined) {
+    return wish(context, 'replanning', (flex, runId) => flex.runs.replan(runId, context.args.text('rationale')));
   }
-  return wish(context, 'replan', body, 'replanning');
+  const read = (await readJson(context, file)) as DeltaOperation[] | { operations?: DeltaOperation[] };
+  const operations = Array.isArray(read) ? read : (read.operations ?? []);
+  return wish(context, 'editing the plan of', async (flex, runId) => {
+    const version = base ?? (await flex.runs.get(runId)).planVersion ?? 1;
+    return flex.runs.edit(runId, version, operations);
+  });
 };
 
 function versionOf(context: CommandContext, option: string): number | undefined {

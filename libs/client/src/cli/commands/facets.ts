@@ -11,14 +11,14 @@ export const facets: CommandHandler = async (context) => {
   const { args, terminal } = context;
   const [file, name] = [args.text('publish'), args.positionals[0]];
   if (file !== undefined) return publish(context, file);
-  const gateway = await context.gateway();
+  const flex = await context.flex();
   if (name !== undefined) {
-    const facet = await gateway.get<Facet>(`/api/v1/flex/facets/${encodeURIComponent(name)}`);
+    const facet = await flex.facets.get(name);
     if (context.json) terminal.json(facet);
     else for (const line of outline(facet, terminal.paint)) terminal.out(line);
     return exitCodes.ok;
   }
-  const { items } = await gateway.get<{ items: Facet[] }>('/api/v1/flex/facets');
+  const items = await flex.facets.list();
   return showItems(context, items, 'the catalogue is empty: start a worker, or --publish <file>', () => {
     const rows = items.map((facet) => [
       facet.name,
@@ -40,9 +40,11 @@ export const facets: CommandHandler = async (context) => {
 
 async function publish(context: CommandContext, file: string): Promise<number> {
   const read = await readJson(context, file);
-  const list = Array.isArray(read) ? (read as Facet[]) : ((read as { facets?: Facet[] }).facets ?? [read]);
-  const gateway = await context.gateway();
-  const answer = await gateway.post<{ revision: number }>('/api/v1/flex/registry', { facets: list });
+  const list = Array.isArray(read) ? (read as Facet[]) : ((read as { facets?: Facet[] }).facets ?? [read as Facet]);
+  const flex = await context.flex();
+  let answer = { revision: 0 };
+  // In the order of the file: a facet comes before those that specialise it.
+  for (const facet of list) answer = await flex.facets.publish(facet);
   if (context.json) context.terminal.json(answer);
   else
     context.terminal.out(

@@ -1,8 +1,8 @@
-import type { PlanCause, PlanDiff, PlanGraph, RunView } from '@flex/contracts';
+import type { PlanCause, PlanGraph, RunView } from '@flex/contracts';
 import type { CommandContext, CommandHandler } from '../command.js';
 import { exitCodes } from '../exit-codes.js';
 import { usage } from '../failure.js';
-import type { Gateway } from '../gateway-http.js';
+import type { Flex } from '../../flex.js';
 import { duration, relative } from '../views/duration.js';
 import { planTree, type TreeNode } from '../views/plan-tree.js';
 import { table } from '../views/table.js';
@@ -16,18 +16,18 @@ interface VersionItem {
 
 /** Shows a plan: one version as a tree, all versions, or what changed between two. */
 export const plan: CommandHandler = async (context) => {
-  const gateway = await context.gateway();
-  const path = `/api/v1/flex/runs/${encodeURIComponent(context.args.positionals[0]!)}`;
+  const flex = await context.flex();
+  const runId = context.args.positionals[0]!;
   const range = context.args.text('diff');
-  if (range !== undefined) return difference(context, gateway, path, range);
-  if (context.args.flag('versions')) return versions(context, gateway, path);
+  if (range !== undefined) return difference(context, flex, runId, range);
+  if (context.args.flag('versions')) return versions(context, flex, runId);
   const version = versionOf(context.args.text('version'));
-  const graph = await gateway.get<PlanGraph>(`${path}/plan`, { version });
+  const graph = await flex.plan.get(runId, version);
   if (context.json) {
     context.terminal.json(graph);
     return exitCodes.ok;
   }
-  return tree(context, graph, await gateway.get<RunView>(path));
+  return tree(context, graph, await flex.runs.get(runId));
 };
 
 /** An older version is shown without states: they belong to the latest. */
@@ -50,9 +50,9 @@ function tree({ terminal }: CommandContext, graph: PlanGraph, run: RunView): num
   return exitCodes.ok;
 }
 
-async function versions(context: CommandContext, gateway: Gateway, path: string): Promise<number> {
+async function versions(context: CommandContext, flex: Flex, runId: string): Promise<number> {
   const { terminal } = context;
-  const { items } = await gateway.get<{ items: VersionItem[] }>(`${path}/plan/versions`);
+  const items = (await flex.plan.versions(runId)) as VersionItem[];
   if (context.json) for (const item of items) terminal.out(JSON.stringify(item));
   else {
     const now = Date.now();
@@ -69,21 +69,18 @@ async function versions(context: CommandContext, gateway: Gateway, path: string)
   return exitCodes.ok;
 }
 
-async function difference(context: CommandContext, gateway: Gateway, path: string, range: string): Promise<number> {
+async function difference(context: CommandContext, flex: Flex, runId: string, range: string): Promise<number> {
   const match = /^v?(\d+)(?:\.\.|[:,-])v?(\d+)$/.exec(range);
   if (!match) throw usage(`--diff is <from>..<to>, such as 1..2, not "${range}"`);
   const [from, to] = [versionOf(match[1]), versionOf(match[2])];
-  const diff = await gateway.get<PlanDiff>(`${path}/plan/diff`, { from, to });
+  const diff = await flex.plan.diff(runId, from, to);
   if (context.json) {
     context.terminal.json(diff);
     return exitCodes.ok;
   }
   const { terminal } = context;
   const { paint } = terminal;
-  const [before, after] = await Promise.all([
-    gateway.get<PlanGraph>(`${path}/plan`, { version: from }),
-    gateway.get<PlanGraph>(`${path}/plan`, { version: to }),
-  ]);
+  const [before, after] = await Promise.all([flex.plan.get(runId, from), flex.plan.get(runId, to)]);
   terminal.out(paint('bold', `plan v${from} → v${to}`));
   const [added, changed] = [new Set(diff.added), new Set(diff.changed)];
   const sign = (node: TreeNode): string =>

@@ -1,4 +1,4 @@
-import { randomUUID } from 'node:crypto';
+import type { TaskEnvelope } from '@flex/contracts';
 import type { CommandHandler } from '../command.js';
 import { exitCodes } from '../exit-codes.js';
 import { follow } from '../follow.js';
@@ -8,17 +8,15 @@ import { checkEnvelope, readJson } from './envelope-file.js';
 export const run: CommandHandler = async (context) => {
   const path = context.args.positionals[0]!;
   const envelope = await readJson(context, path);
-  const gateway = await context.gateway({ start: true, beforeStart: () => checkEnvelope(envelope, path) });
-  const idempotencyKey = context.args.text('idempotency-key') ?? randomUUID();
-  if (context.args.flag('detach')) {
-    const created = await gateway.post<{ runId: string }>('/api/v1/flex/runs', envelope, {
-      'idempotency-key': idempotencyKey,
-    });
-    if (context.json) context.terminal.json(created);
-    else context.terminal.out(created.runId);
-    return exitCodes.ok;
+  const flex = await context.flex({ start: true, beforeStart: () => checkEnvelope(envelope, path) });
+  const idempotencyKey = context.args.text('idempotency-key');
+  // Unchecked when a gateway runs: it judges by the same schema, and says more.
+  const task = envelope as TaskEnvelope;
+  if (!context.args.flag('detach')) {
+    return follow(context, (options) => flex.runs.stream(task, { ...options, idempotencyKey }));
   }
-  return follow(context, gateway, {
-    submit: { path: '/api/v1/flex/run.stream', body: JSON.stringify(envelope), idempotencyKey },
-  });
+  const created = await flex.runs.create(task, { idempotencyKey });
+  if (context.json) context.terminal.json(created);
+  else context.terminal.out(created.runId);
+  return exitCodes.ok;
 };

@@ -1,20 +1,22 @@
-import type { RunItem } from '@flex/contracts';
 import type { CommandHandler } from '../command.js';
 import { exitCodes } from '../exit-codes.js';
 import { usage } from '../failure.js';
 import { duration, relative } from '../views/duration.js';
 import { table } from '../views/table.js';
 import { showItems } from './listing.js';
-import { limitOf } from './paging.js';
+import { limitOf, upTo } from './paging.js';
 
 /** Lists runs. */
 export const runs: CommandHandler = async (context) => {
   const { args, terminal } = context;
-  const gateway = await context.gateway();
-  const items = await gateway.pages<RunItem>(
-    '/api/v1/flex/runs',
-    { status: args.text('status'), threadId: args.text('thread'), label: args.texts('label').map(labelOf) },
-    limitOf(context),
+  const flex = await context.flex();
+  const items = await upTo(limitOf(context), (limit) =>
+    flex.runs.all({
+      status: args.text('status'),
+      threadId: args.text('thread'),
+      label: args.texts('label').map(labelOf),
+      limit,
+    }),
   );
   return showItems(context, items, 'no runs yet: flex run examples/linkedin-variants.json', () => {
     const now = Date.now();

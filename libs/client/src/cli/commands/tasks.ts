@@ -1,4 +1,5 @@
-import type { ResolveBody, TaskItem } from '@flex/contracts';
+import type { Accepted, ResolveBody } from '@flex/contracts';
+import type { Flex } from '../../flex.js';
 import type { CommandContext, CommandHandler } from '../command.js';
 import { exitCodes } from '../exit-codes.js';
 import { usage } from '../failure.js';
@@ -7,9 +8,7 @@ import { outline } from '../views/outline.js';
 import { table } from '../views/table.js';
 import { readJson } from './envelope-file.js';
 import { showItems } from './listing.js';
-import { limitOf } from './paging.js';
-
-const path = (taskId: string, action = ''): string => `/api/v1/flex/tasks/${encodeURIComponent(taskId)}${action}`;
+import { limitOf, upTo } from './paging.js';
 
 /** What people are asked, and their answers. */
 export const tasks: CommandHandler = async (context) => {
@@ -18,24 +17,21 @@ export const tasks: CommandHandler = async (context) => {
   if (taskId === undefined) throw usage(`which task? flex tasks ${verb} <taskId>`, ['flex tasks lists the open ones']);
   if (verb === 'show') return show(context, taskId);
   const comment = context.args.text('comment');
-  if (verb === 'decline') return send(context, path(taskId, '/decline'), { comment }, `declined ${taskId}`);
-  const body: ResolveBody = { ...(await resolutionOf(context, verb)), comment };
-  return send(context, path(taskId, '/resolve'), body, `answered ${taskId}: ${body.resolution}`);
+  if (verb === 'decline') return send(context, (flex) => flex.tasks.decline(taskId, comment), `declined ${taskId}`);
+  const answer: ResolveBody = { ...(await resolutionOf(context, verb)), comment };
+  return send(context, (flex) => flex.tasks.resolve(taskId, answer), `answered ${taskId}: ${answer.resolution}`);
 };
 
 async function list(context: CommandContext): Promise<number> {
   const { args, terminal } = context;
-  const gateway = await context.gateway();
-  const items = await gateway.pages<TaskItem>(
-    '/api/v1/flex/tasks',
-    {
-      status: args.text('status') ?? 'open',
-      kind: args.text('kind'),
-      runId: args.text('run'),
-      role: args.text('role'),
-    },
-    limitOf(context),
-  );
+  const flex = await context.flex();
+  const filter = {
+    status: args.text('status') ?? 'open',
+    kind: args.text('kind'),
+    runId: args.text('run'),
+    role: args.text('role'),
+  };
+  const items = await upTo(limitOf(context), (limit) => flex.tasks.all({ ...filter, limit }));
   return showItems(context, items, 'nobody is asked anything', () => {
     const now = Date.now();
     const rows = items.map((task) => [
@@ -58,8 +54,8 @@ async function list(context: CommandContext): Promise<number> {
 }
 
 async function show(context: CommandContext, taskId: string): Promise<number> {
-  const gateway = await context.gateway();
-  const task = await gateway.get<TaskItem>(path(taskId));
+  const flex = await context.flex();
+  const task = await flex.tasks.get(taskId);
   if (context.json) context.terminal.json(task);
   else for (const line of outline(task, context.terminal.paint)) context.terminal.out(line);
   return exitCodes.ok;
@@ -88,10 +84,9 @@ async function resolutionOf(context: CommandContext, verb: string): Promise<Reso
   }
 }
 
-async function send(context: CommandContext, to: string, body: object, said: string): Promise<number> {
-  const gateway = await context.gateway();
-  const answer = await gateway.post<unknown>(to, body);
-  if (context.json) context.terminal.json(answer);
+async function send(context: CommandContext, how: (flex: Flex) => Promise<Accepted>, said: string): Promise<number> {
+  const accepted = await how(await context.flex());
+  if (context.json) context.terminal.json(accepted);
   else context.terminal.out(said);
   return exitCodes.ok;
 }

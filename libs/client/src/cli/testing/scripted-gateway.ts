@@ -54,7 +54,7 @@ export const json =
 export const frames =
   (list: readonly Frame[], then: 'end' | 'cut' | 'hold' = 'end'): Answer =>
   (_request, response) => {
-    response.writeHead(200, { 'content-type': 'text/event-stream' });
+    response.writeHead(200, { 'content-type': 'text/event-stream', 'x-run-id': 'r1' });
     response.write(': hello\n\n');
     for (const frame of list)
       response.write(`event: ${frame.type}\nid: ${frame.id}\ndata: ${JSON.stringify(frame)}\n\n`);
