@@ -48,7 +48,7 @@ export function decidePlanning(step: Step): void {
     return;
   }
   if (planning.answer.kind === 'failed') return refuse(step, planning, planning.answer.diagnostics);
-  const { draft, delta, selections, proven, usage } = planning.answer;
+  const { draft, delta, selections, proven, usage, diagnostics: notes = [] } = planning.answer;
   if (planning.phase === 'initial') {
     if (!draft) return refuse(step, planning, [malformed('The answer has no draft')]);
     const result = validateDraft(question(step), draft, {
@@ -58,12 +58,12 @@ export function decidePlanning(step: Step): void {
       cause: planning.cause,
     });
     if (result.plan)
-      return generated(step, result.plan, result.diagnostics, {
+      return generated(step, result.plan, joined(notes, result.diagnostics), {
         requestId: planning.requestId,
         attempt: planning.attempt,
         usage,
       });
-    return refuse(step, planning, result.diagnostics, { draft, usage });
+    return refuse(step, planning, joined(notes, result.diagnostics), { draft, usage });
   }
   if (!delta) return refuse(step, planning, [malformed('The answer has no delta')]);
   const result = validateDelta(question(step), state.plan!, progressOf(step), delta, {
@@ -72,12 +72,20 @@ export function decidePlanning(step: Step): void {
     attempts: planning.attempt,
     cause: planning.cause,
   });
-  if (!result.delta) return refuse(step, planning, result.diagnostics, { delta, usage });
-  updated(step, result.delta, planning.cause, result.diagnostics, {
+  if (!result.delta) return refuse(step, planning, joined(notes, result.diagnostics), { delta, usage });
+  updated(step, result.delta, planning.cause, joined(notes, result.diagnostics), {
     requestId: planning.requestId,
     attempt: planning.attempt,
     usage,
   });
+}
+
+/** The planner's notes before the findings of validation, each once. */
+function joined(notes: readonly PlannerDiagnostic[], findings: readonly PlannerDiagnostic[]): PlannerDiagnostic[] {
+  const byText = new Map(
+    [...notes, ...findings].map((each) => [`${each.code}\n${each.nodeId}\n${each.message}`, each]),
+  );
+  return [...byText.values()];
 }
 
 const malformed = (message: string): PlannerDiagnostic => ({ code: 'DRAFT_MALFORMED', severity: 'error', message });

@@ -79,6 +79,8 @@ export interface Planning {
         draft?: PlannerDraft;
         delta?: PlanDelta;
         selections?: Record<string, Selection>;
+        /** What the planner has to say beside it: why the model did not draft, fallbacks, an unproven optimum. */
+        diagnostics?: PlannerDiagnostic[];
         proven?: boolean;
         usage?: Usage;
       }
