@@ -144,7 +144,8 @@ export const RuntimePolicy = Closed({
   id: Type.String({ minLength: 1, maxLength: 128 }),
   label: Type.Optional(Type.String({ maxLength: 200 })),
   enabled: Type.Optional(Type.Boolean({ default: true })),
-  trigger: Trigger,
+  /** A trigger without parts may be given as its bare name; the policy service writes it out. */
+  trigger: Type.Unsafe<Trigger>({ if: { type: 'string' }, then: Enum(triggerKinds), else: Trigger }),
   action: ActionRef,
   /** How often it may act in one run; after that it is recorded, but acts no more. */
   maxTriggers: Type.Optional(Type.Integer({ minimum: 1, maximum: 100 })),

@@ -64,7 +64,8 @@ function strip(schema: TSchema): TSchema {
 
 /** Ajv's errors as issues: a pointer to the very member at fault, and a sentence. */
 export function toIssues(errors: readonly ErrorObject[]): ValidationIssue[] {
-  const issues = errors.map((error): ValidationIssue => {
+  // `if` only repeats that one of its branches failed, which has said so itself.
+  const issues = errors.filter((error) => error.keyword !== 'if').map((error): ValidationIssue => {
     const params = error.params as Record<string, unknown>;
     switch (error.keyword) {
       case 'additionalProperties':

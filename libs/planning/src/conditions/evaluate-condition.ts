@@ -208,7 +208,8 @@ const toText = (value: Json): string => (value === null ? '' : String(toPrimitiv
 
 const toNumber = (value: Json): number => (value === null ? NaN : Number(toPrimitive(value)));
 
-const finite = (value: number): number | null => (Number.isFinite(value) ? value : null);
+/** JSON knows neither infinities nor a negative zero. */
+const finite = (value: number): number | null => (Number.isFinite(value) ? value + 0 : null);
 
 function strictlyEqual(a: Json, b: Json): boolean {
   return a === b;

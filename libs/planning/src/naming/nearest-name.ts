@@ -13,18 +13,19 @@ export function nearestNames(wrong: string, names: Iterable<string>, count: numb
   const found: { name: string; distance: number }[] = [];
   for (const name of names) {
     const other = squash(name);
-    if (Math.abs(other.length - plain.length) > limit && !other.endsWith(plain) && !plain.endsWith(other)) continue;
-    const distance =
-      plain.length > 3 && (other.endsWith(plain) || plain.endsWith(other)) && other.length > 3
-        ? Math.min(limit, Math.abs(other.length - plain.length) / 8)
-        : editDistance(plain, other, limit);
+    const distance = editDistance(plain, other, limit);
+    // A longer or shorter form of the same name counts too, behind those that are nearly the same.
     if (distance <= limit) found.push({ name, distance });
+    else if (isPart(plain, other)) found.push({ name, distance: limit + 1 });
+    else if (isPart(other, plain)) found.push({ name, distance: limit + 2 });
   }
   return found
     .sort((a, b) => a.distance - b.distance)
     .slice(0, count)
     .map(({ name }) => name);
 }
+
+const isPart = (part: string, whole: string): boolean => part.length > 3 && (whole.startsWith(part) || whole.endsWith(part));
 
 const squash = (name: string): string => name.toLowerCase().replaceAll(/[\s._-]/g, '');
 

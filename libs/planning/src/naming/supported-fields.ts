@@ -7,6 +7,7 @@ interface Walkable {
   discriminator?: { propertyName: string };
   const?: unknown;
   $ref?: string;
+  else?: Walkable;
 }
 
 /**
@@ -28,6 +29,7 @@ export function supportedFields(schema: unknown, value: unknown, tokens: readonl
 /** The alternative that a value means: by its tag, else the first that has fields at all. */
 function variantOf(schema: Walkable, value: unknown, named: Readonly<Record<string, unknown>>): Walkable | undefined {
   if (schema.$ref?.startsWith('flex:')) return variantOf(named[schema.$ref.slice(5)] as Walkable, value, named);
+  if (schema.else !== undefined) return variantOf(schema.else, value, named);
   const tag = schema.discriminator?.propertyName;
   if (tag !== undefined) {
     const wanted = (value as Record<string, unknown> | null)?.[tag];

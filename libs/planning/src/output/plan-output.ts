@@ -1,5 +1,6 @@
 import type { JsonSchema, Mapping, OutputComposition, OutputContract, PlannerDiagnostic, RegistrySnapshot } from '@flex/contracts';
 import { escapeToken } from '../mapping/json-pointer.js';
+import { facetObject } from '../validation/facet-schemas.js';
 import { deref, propertiesOf, requiredOf, reshape } from './schema-shape.js';
 
 /** The facet that an injected transformation writes when the answer differs in shape from every facet. */
@@ -70,17 +71,10 @@ function facetsOutput(facets: readonly string[], sources: OutputSources): Planne
     object[keyOf(facet, sources.snapshot)] = read(providers);
     goals.push(...providers);
   });
-  const properties = Object.fromEntries(
-    facets.map((facet) => [keyOf(facet, sources.snapshot), effectiveSchema(facet, sources)]),
-  );
-  const schema: JsonSchema = { type: 'object', properties, required: facets.map((facet) => keyOf(facet, sources.snapshot)) };
+  const known = facets.filter((facet) => sources.snapshot.facets.has(facet));
+  const { schema, errors } = facetObject(sources.snapshot, known, [], 'bidirectional');
+  diagnostics.push(...errors);
   return { composition: { mode: 'facets', schema, mapping: { object } }, goals, diagnostics };
-}
-
-/** A facet's schema with those of what it specialises. */
-function effectiveSchema(facet: string, { snapshot, ancestors }: OutputSources): JsonSchema {
-  const parts = ancestors(facet).map((name): JsonSchema => snapshot.facets.get(name)?.schema ?? true);
-  return parts.length === 1 ? parts[0]! : { allOf: parts.toReversed() };
 }
 
 /** The keywords of a facet's schema and of those that it specialises, enough to compare shapes. */

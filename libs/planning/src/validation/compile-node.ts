@@ -29,13 +29,15 @@ export function compileNode(
   const { snapshot, policies } = question;
   const provided = new Set(sources.map((source) => source.facet));
   const optional = flow.optional.filter((facet) => provided.has(facet));
-  const input = facetObject(snapshot, flow.required, optional, 'input');
-  const output = facetObject(snapshot, draft.outputFacets, [], 'output');
+  const engine = isEngineNode(draft);
+  // Direction is the business of capabilities; the engine and people may move any facet.
+  const free = engine || capability === undefined;
+  const input = facetObject(snapshot, flow.required, optional, free ? 'bidirectional' : 'input');
+  const output = facetObject(snapshot, draft.outputFacets, [], free ? 'bidirectional' : 'output');
   for (const error of [...input.errors, ...output.errors]) findings.add({ ...error, nodeId: draft.id });
   const keys = { ...input.keys, ...output.keys };
   const branch = draft.branchId === undefined ? undefined : policies.planner.branches.find(({ id }) => id === draft.branchId);
   const inputs: Record<string, Json> = { ...branch?.inputs, ...draft.inputs };
-  const engine = isEngineNode(draft);
   const covered = draft.outputFacets.filter((facet) => capability?.outputFacets.includes(facet)).length;
   const selection = origin.selections?.[draft.id];
   const estimate = estimateOf(capability?.cost);

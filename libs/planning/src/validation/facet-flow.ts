@@ -86,7 +86,7 @@ class Tracer {
   private readonly hasEdges: boolean;
   private readonly nodes: readonly FlowNode[];
   private readonly conditional: Uint8Array;
-  private readings: Reading[] = [];
+  private readonly readings: Reading[] = [];
 
   constructor(private readonly question: FlowQuestion) {
     const { edges, available, ancestors, goals } = question;
@@ -150,14 +150,21 @@ class Tracer {
       }
     });
     const precedence = new Precedence(this.graph, position, order, this.conditional);
+    const upstream = new Map<string, { producers: number[]; found: Map<number, number[]> }>();
     for (const [facet, list] of readers) {
       const producers = this.producersOf.get(facet) ?? [];
       const found = precedence.closest(list, producers);
-      const byPosition = producers.toSorted((a, b) => position[a]! - position[b]!);
-      list.forEach((node, index) => this.choose(node, facet, found[index]!, byPosition, position));
+      upstream.set(facet, {
+        producers: producers.toSorted((a, b) => position[a]! - position[b]!),
+        found: new Map(list.map((node, index) => [node, found[index]!])),
+      });
     }
-    // In the order of nodes and of what they read, whatever facet came first above.
-    this.readings.sort((a, b) => a.node - b.node);
+    nodes.forEach((node, number) => {
+      for (const facet of new Set([...node.required, ...node.optional])) {
+        const { producers, found } = upstream.get(facet)!;
+        this.choose(number, facet, found.get(number)!, producers, position);
+      }
+    });
     this.guardFallbacks();
   }
 
@@ -188,7 +195,11 @@ class Tracer {
     const branchOf = (number: number) => nodes[number]!.draft.branchId;
     const others = producers.filter((number) => number !== node && (branchId === undefined || branchOf(number) === branchId || branchOf(number) === undefined));
     const before = others.filter((number) => position[number]! < position[node]!);
-    if (before.length === 0) return given ? [] : others.slice(0, 1);
+    if (before.length === 0) {
+      const later = given ? [] : others.slice(0, 1);
+      for (const producer of later) this.link(producer, node, []);
+      return later;
+    }
     const chosen: number[] = [];
     const own = branchId === undefined ? [] : before.filter((number) => branchOf(number) === branchId);
     const candidates = own.length > 0 ? own : before;

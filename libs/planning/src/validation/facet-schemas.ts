@@ -1,4 +1,5 @@
-import type { Facet, JsonSchema, PlannerDiagnostic, RegistrySnapshot } from '@flex/contracts';
+import type { DiagnosticCode, FacetDirection, JsonSchema, PlannerDiagnostic, RegistrySnapshot } from '@flex/contracts';
+import { compileFacets, type FacetContractError } from '../facets/compile-facets.js';
 
 export interface FacetObject {
   schema: JsonSchema;
@@ -10,40 +11,52 @@ export interface FacetObject {
 const caches = new WeakMap<RegistrySnapshot, Map<string, FacetObject>>();
 
 /**
- * The schema of an object that has these facets; equal questions about one snapshot share one answer. Facets that are
- * not in the catalogue (what a mapping derives) may hold anything.
+ * The schema of an object that has these facets; equal questions about one snapshot share one answer, so that equal
+ * nodes share one schema object. Facets that are not in the catalogue (what a mapping derives) may hold anything.
  */
 export function facetObject(
   snapshot: RegistrySnapshot,
   required: readonly string[],
   optional: readonly string[],
-  direction: 'input' | 'output',
+  direction: FacetDirection,
 ): FacetObject {
   let cache = caches.get(snapshot);
   if (cache === undefined) caches.set(snapshot, (cache = new Map()));
   const key = `${direction} ${required.join(',')} ${optional.join(',')}`;
   let object = cache.get(key);
-  if (object === undefined) cache.set(key, (object = compile(snapshot.facets, required, optional)));
+  if (object === undefined) cache.set(key, (object = compile(snapshot, required, optional, direction)));
   return object;
 }
 
-function compile(catalog: ReadonlyMap<string, Facet>, required: readonly string[], optional: readonly string[]): FacetObject {
-  const properties: Record<string, JsonSchema> = {};
-  const keys: Record<string, string> = {};
-  const keyOf = (name: string): string => catalog.get(name)?.propertyKey ?? name;
-  for (const name of [...required, ...optional]) {
-    const parts: JsonSchema[] = [];
-    const seen = new Set<string>();
-    for (let facet = catalog.get(name); facet !== undefined && !seen.has(facet.name); facet = catalog.get(facet.extends ?? '')) {
-      seen.add(facet.name);
-      parts.unshift(facet.schema);
-    }
-    properties[keyOf(name)] = parts.length === 0 ? true : parts.length === 1 ? parts[0]! : { allOf: parts };
-    if (keyOf(name) !== name) keys[name] = keyOf(name);
-  }
+function compile(snapshot: RegistrySnapshot, required: readonly string[], optional: readonly string[], direction: FacetDirection): FacetObject {
+  const known = (facet: string): boolean => snapshot.facets.has(facet);
+  const requests = [
+    ...required.filter(known).map((facet) => ({ facet, required: true })),
+    ...optional.filter(known).map((facet) => ({ facet, required: false })),
+  ];
+  const compiled = compileFacets(snapshot.facets, requests, direction);
+  const keys = Object.fromEntries(Object.entries(compiled.keys).filter(([facet, key]) => facet !== key));
+  const derived = required.filter((facet) => !known(facet));
   return {
-    schema: { type: 'object', properties, required: required.map(keyOf) },
+    schema: derived.length === 0 ? compiled.schema : withDerived(compiled.schema, derived),
     ...(Object.keys(keys).length > 0 ? { keys } : {}),
-    errors: [],
+    errors: compiled.errors.map(finding),
   };
 }
+
+function withDerived(schema: JsonSchema, derived: readonly string[]): JsonSchema {
+  const { properties, required, ...rest } = schema as { properties?: object; required?: string[] };
+  return {
+    ...rest,
+    properties: { ...properties, ...Object.fromEntries(derived.map((facet) => [facet, true])) },
+    required: [...(required ?? []), ...derived],
+  };
+}
+
+export const finding = ({ code, facet, pointer, message, otherFacet }: FacetContractError): PlannerDiagnostic => ({
+  code: `FACET_CONTRACT_${code}` as DiagnosticCode,
+  severity: 'error',
+  message: `${facet}${otherFacet === undefined ? '' : ` and ${otherFacet}`}: ${message}`,
+  facet,
+  pointer,
+});
