@@ -20,6 +20,9 @@ export interface BucketWatchOptions {
   headersOnly?: boolean;
 }
 
+/** The entries of a bucket come within milliseconds; after this they are asked for again. */
+const PATIENCE_MS = 5_000;
+
 /**
  * Follows a KV bucket: first its current entries, then each change, over restarts and lost connections. After a gap
  * the whole bucket is read again, and keys that went in between are reported as deleted, so that whoever follows never
@@ -33,6 +36,7 @@ export class BucketWatch {
   /** Keys of the bucket that have not come again since the last attachment. */
   #unseen: Set<string> | undefined;
   #caughtUp = false;
+  #patience: NodeJS.Timeout | undefined;
   #resolveReady!: () => void;
   /** Resolves when all that lay in the bucket at the start has been handed over. */
   readonly ready: Promise<void>;
@@ -50,6 +54,7 @@ export class BucketWatch {
       onAttached: ({ pending }) => {
         this.#unseen = new Set(this.#known.keys());
         if (pending === 0) this.#handOver([], true);
+        else this.#expectAll();
       },
     });
     void this.#follow();
@@ -60,7 +65,14 @@ export class BucketWatch {
   }
 
   close(): void {
+    clearTimeout(this.#patience);
     this.#reader.close();
+  }
+
+  /** Keys that vanish without a trace between the count and the delivery would be waited for in vain: count again. */
+  #expectAll(): void {
+    clearTimeout(this.#patience);
+    this.#patience = setTimeout(() => this.#unseen && this.#reader.restart(), PATIENCE_MS).unref();
   }
 
   async #follow(): Promise<void> {

@@ -1,8 +1,10 @@
 import type { NatsConnection } from '@nats-io/nats-core';
 import { AckMux, NOTHING } from './ack-mux.js';
 import { AppendRefused } from './errors.js';
-import { Header, HeaderBlock } from './headers.js';
-import { kvSubject } from './names.js';
+import { ask } from './ask.js';
+import { findHeader, Header, HeaderBlock } from './headers.js';
+import { kvStream, kvSubject } from './names.js';
+import { headerBlock } from './stored-message.js';
 
 /** Somebody else changed the key since: look at it again, and decide again. */
 export class StaleRevision extends Error {
@@ -27,7 +29,7 @@ export class BucketWriter {
   readonly #mux: AckMux;
 
   constructor(
-    nc: NatsConnection,
+    private readonly nc: NatsConnection,
     private readonly bucket: string,
   ) {
     this.#mux = AckMux.of(nc);
@@ -39,6 +41,27 @@ export class BucketWriter {
     if (options.expected !== undefined) headers.add(Header.expectedSeq, String(options.expected));
     if (options.ttlMs !== undefined) headers.add(Header.ttl, `${Math.max(1, Math.ceil(options.ttlMs / 1000))}s`);
     return this.#publish(key, headers, typeof value === 'string' ? Buffer.from(value) : value);
+  }
+
+  /** Writes a key that is not there, also where it was deleted or has expired. {@link StaleRevision}: somebody has it. */
+  async create(key: string, value: Uint8Array | string, options: Pick<PutOptions, 'ttlMs'> = {}): Promise<number> {
+    try {
+      return await this.put(key, value, { ...options, expected: 0 });
+    } catch (error) {
+      const tombstone = error instanceof StaleRevision ? await this.#tombstoneOf(key) : undefined;
+      if (tombstone === undefined) throw error;
+      return this.put(key, value, { ...options, expected: tombstone });
+    }
+  }
+
+  /** The revision of what a deletion or an expiry left behind; undefined while the key has a value. */
+  async #tombstoneOf(key: string): Promise<number | undefined> {
+    const subject = kvSubject(this.bucket, key);
+    const message = await ask(this.nc, () => this.nc.request(`$JS.API.DIRECT.GET.${kvStream(this.bucket)}.${subject}`));
+    const headers = headerBlock(message);
+    if (/^NATS\/1\.0 404/.test(headers)) return 0;
+    const gone = findHeader(headers, 'Nats-Marker-Reason') !== '' || findHeader(headers, 'KV-Operation') !== '';
+    return gone ? Number(findHeader(headers, 'Nats-Sequence')) : undefined;
   }
 
   /** Removes a key; its tombstone says so to watchers, for ever or as long as `ttlMs`. */

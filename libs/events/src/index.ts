@@ -51,7 +51,6 @@ export {
   type RegistryQuestion,
 } from './registry-client.js';
 export { KvMirror, type KvChange, type KvMirrorOptions } from './kv-mirror.js';
-export { kvCreate, kvDelete, kvPut, type KvPut } from './kv-write.js';
 export { PartitionLeases, type PartitionLeasesOptions } from './partition-leases.js';
 export { assignPartitions } from './lease-assignment.js';
 export { inboxPrefixFor, natsAuthorization, permissionsOf, type BusUser, type Permissions } from './permissions.js';

@@ -1,70 +1,39 @@
 import type { NatsConnection } from '@nats-io/nats-core';
-import { findHeader } from './headers.js';
-import { kvStream, kvSubject } from './names.js';
-import { OrderedReader, type Delivered } from './ordered-reader.js';
-import { headerBlock } from './stored-message.js';
+import { BucketWatch, type BucketEntry } from './bucket-watch.js';
 
 export type KvChange<V> =
-  | { kind: 'put'; key: string; value: V; revision: number; time: number }
+  | { kind: 'put'; key: string; value: V; revision: number }
   /** `expired`: its time to live ended; otherwise somebody deleted it, or it was found gone after a reconnect. */
   | { kind: 'removed'; key: string; revision: number; expired: boolean };
 
 export interface KvMirrorOptions<V> {
   nc: NatsConnection;
   bucket: string;
-  /** Only these keys, e.g. `cap.>`. */
-  keys?: string;
+  /** Only these keys, e.g. `['cap.>']`. */
+  keys?: string[];
   /** JSON by default. What cannot be decoded is left out of the mirror and reported. */
   decode?: (bytes: Uint8Array, key: string) => V;
-  /** Called in the order of the revisions, once per batch. */
+  /** Called in the order of the revisions, once for what arrived together. */
   onChange?: (changes: KvChange<V>[], mirror: KvMirror<V>) => void;
   onUndecodable?: (key: string, error: unknown) => void;
 }
 
-/** A snapshot of a bucket takes milliseconds; after this it is asked for again. */
-const SNAPSHOT_PATIENCE_MS = 3_000;
-
-interface Entry<V> {
-  value: V;
-  revision: number;
-  time: number;
-}
-
-/**
- * A KV bucket as a map in memory that follows it: complete once `ready`, and complete again after each reconnect, also
- * when keys were deleted and their markers forgotten in the meantime.
- */
+/** A KV bucket as a map in memory that follows it: complete once `ready`, and complete again after each reconnect. */
 export class KvMirror<V> {
   readonly #options: KvMirrorOptions<V>;
-  readonly #entries = new Map<string, Entry<V>>();
-  readonly #reader: OrderedReader;
-  readonly #prefix: number;
+  readonly #entries = new Map<string, { value: V; revision: number }>();
+  readonly #watch: BucketWatch;
   #revision = 0;
-  /** While a snapshot is coming in: what is left of it, and the keys that it has shown so far. */
-  #snapshot: { left: number; seen: Set<string> } | undefined;
-  #patience: NodeJS.Timeout | undefined;
-  #resolveReady!: () => void;
-  #stopped = false;
-  /** Resolves when the state of the bucket at the time of opening is here. */
-  readonly ready: Promise<void>;
 
   constructor(options: KvMirrorOptions<V>) {
     this.#options = options;
-    this.#prefix = kvSubject(options.bucket, '').length;
-    this.ready = new Promise((resolve) => (this.#resolveReady = resolve));
-    this.#reader = new OrderedReader({
-      nc: options.nc,
-      stream: kvStream(options.bucket),
-      filters: [kvSubject(options.bucket, options.keys ?? '>')],
-      lastPerSubject: true,
-      // A new consumer begins with the newest message of every key: whatever it does not show is gone.
-      onAttached: ({ pending }) => {
-        this.#snapshot = { left: pending, seen: new Set() };
-        if (pending === 0) this.#endSnapshot();
-        else this.#expectSnapshot();
-      },
-    });
-    void this.#follow();
+    const { nc, bucket, keys } = options;
+    this.#watch = new BucketWatch({ nc, bucket, keys, onEntries: (entries) => this.#apply(entries) });
+  }
+
+  /** Resolves when the state of the bucket at the time of opening is here. */
+  get ready(): Promise<void> {
+    return this.#watch.ready;
   }
 
   /** The last revision seen: two mirrors of the same revision hold the same. */
@@ -84,7 +53,7 @@ export class KvMirror<V> {
     return this.#entries.has(key);
   }
 
-  /** Revision of a key, 0 when it is not there: what a conditional write expects. */
+  /** Revision of a key, 0 when it is not there. */
   revisionOf(key: string): number {
     return this.#entries.get(key)?.revision ?? 0;
   }
@@ -94,81 +63,36 @@ export class KvMirror<V> {
   }
 
   close(): void {
-    this.#stopped = true;
-    clearTimeout(this.#patience);
-    this.#reader.close();
+    this.#watch.close();
   }
 
-  /** Keys that vanish without a marker between the count and the delivery would be waited for in vain: count again. */
-  #expectSnapshot(): void {
-    clearTimeout(this.#patience);
-    this.#patience = setTimeout(() => {
-      if (this.#snapshot && !this.#stopped) this.#reader.restart();
-    }, SNAPSHOT_PATIENCE_MS).unref();
-  }
-
-  async #follow(): Promise<void> {
-    for (;;) {
-      const batch = await this.#reader.take(1024).catch(() => undefined);
-      if (!batch || this.#stopped) return;
-      this.#apply(batch);
-    }
-  }
-
-  #apply(batch: Delivered[]): void {
+  #apply(entries: BucketEntry[]): void {
     const changes: KvChange<V>[] = [];
-    for (const delivered of batch) {
-      const change = this.#changeOf(delivered);
+    for (const entry of entries) {
+      const change = this.#changeOf(entry);
       if (change) changes.push(change);
     }
-    const snapshot = this.#snapshot;
-    if (snapshot) {
-      snapshot.left -= batch.length;
-      if (batch.at(-1)?.delivery.pending === 0) snapshot.left = 0;
-      if (snapshot.left <= 0) changes.push(...this.#missing(snapshot.seen));
-    }
     if (changes.length > 0) this.#options.onChange?.(changes, this);
-    if (snapshot && snapshot.left <= 0) this.#endSnapshot();
   }
 
-  #changeOf({ message, delivery }: Delivered): KvChange<V> | undefined {
-    const key = message.subject.slice(this.#prefix);
-    this.#snapshot?.seen.add(key);
-    this.#revision = Math.max(this.#revision, delivery.seq);
-    if (this.revisionOf(key) >= delivery.seq) return undefined;
-    const headers = headerBlock(message);
-    const marker = findHeader(headers, 'Nats-Marker-Reason');
-    const operation = findHeader(headers, 'KV-Operation');
-    if (marker !== '' || operation === 'DEL' || operation === 'PURGE') {
-      return this.#remove(key, delivery.seq, marker === 'MaxAge');
-    }
+  #changeOf(entry: BucketEntry): KvChange<V> | undefined {
+    const { key, revision } = entry;
+    this.#revision = Math.max(this.#revision, revision);
+    if (entry.gone) return this.#remove(key, revision, entry.gone === 'expired');
+    // After a reconnect everything comes once more.
+    if (this.revisionOf(key) >= revision) return undefined;
     try {
-      const value = (this.#options.decode ?? parseJson<V>)(message.data, key);
-      this.#entries.set(key, { value, revision: delivery.seq, time: delivery.time });
-      return { kind: 'put', key, value, revision: delivery.seq, time: delivery.time };
+      const value = (this.#options.decode ?? parseJson<V>)(entry.value, key);
+      this.#entries.set(key, { value, revision });
+      return { kind: 'put', key, value, revision };
     } catch (error) {
       this.#options.onUndecodable?.(key, error);
-      return this.#remove(key, delivery.seq, false);
+      return this.#remove(key, revision, false);
     }
   }
 
   #remove(key: string, revision: number, expired: boolean): KvChange<V> | undefined {
     return this.#entries.delete(key) ? { kind: 'removed', key, revision, expired } : undefined;
-  }
-
-  /** Keys that we hold and the snapshot did not show: gone while we were away. */
-  #missing(seen: Set<string>): KvChange<V>[] {
-    const gone = [...this.#entries.keys()].filter((key) => !seen.has(key));
-    for (const key of gone) this.#entries.delete(key);
-    return gone.map((key) => ({ kind: 'removed', key, revision: this.#revision, expired: false }));
-  }
-
-  #endSnapshot(): void {
-    const empty = this.#snapshot?.seen.size === 0 ? this.#missing(new Set()) : [];
-    this.#snapshot = undefined;
-    clearTimeout(this.#patience);
-    if (empty.length > 0) this.#options.onChange?.(empty, this);
-    this.#resolveReady();
   }
 }
 

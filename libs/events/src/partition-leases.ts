@@ -1,6 +1,6 @@
 import type { NatsConnection } from '@nats-io/nats-core';
+import { BucketWriter, StaleRevision } from './bucket-writer.js';
 import { KvMirror } from './kv-mirror.js';
-import { kvCreate, kvDelete, kvPut } from './kv-write.js';
 import { assignPartitions } from './lease-assignment.js';
 import { Bucket } from './names.js';
 
@@ -21,6 +21,8 @@ interface Lease {
 }
 
 const DEFAULT_TTL_MS = 5_000;
+/** Long enough for every replica to see that a key went. */
+const TOMBSTONE_MS = 60_000;
 const MEMBER = 'member.';
 const PARTITION = 'partition.';
 
@@ -32,6 +34,9 @@ export class PartitionLeases {
   readonly #options: PartitionLeasesOptions;
   readonly #ttlMs: number;
   readonly #mirror: KvMirror<Lease>;
+  readonly #bucket: BucketWriter;
+  /** What is written under one's own member key and leases. */
+  readonly #mine: string;
   /** Partitions held by this replica, with the revision of the lease. */
   readonly #held = new Map<number, number>();
   #timer: NodeJS.Timeout | undefined;
@@ -42,6 +47,8 @@ export class PartitionLeases {
   constructor(options: PartitionLeasesOptions) {
     this.#options = options;
     this.#ttlMs = Math.max(2_000, options.ttlMs ?? DEFAULT_TTL_MS);
+    this.#bucket = new BucketWriter(options.nc, Bucket.leases);
+    this.#mine = JSON.stringify({ owner: options.owner } satisfies Lease);
     this.#mirror = new KvMirror<Lease>({
       nc: options.nc,
       bucket: Bucket.leases,
@@ -71,7 +78,7 @@ export class PartitionLeases {
     this.#mirror.close();
     const { nc, owner } = this.#options;
     await Promise.allSettled([...this.#held.keys()].map((partition) => this.#release(partition)));
-    if (!nc.isClosed()) await kvDelete(nc, Bucket.leases, memberKey(owner)).catch(() => undefined);
+    if (!nc.isClosed()) await this.#bucket.remove(memberKey(owner), { ttlMs: TOMBSTONE_MS }).catch(() => undefined);
   }
 
   async #start(): Promise<void> {
@@ -84,13 +91,15 @@ export class PartitionLeases {
 
   /** A sign of life for oneself and for each lease. A lease that somebody else has by now is lost. */
   async #renew(): Promise<void> {
-    const { nc, owner } = this.#options;
-    const alive = kvPut(nc, Bucket.leases, memberKey(owner), { owner }, { ttlMs: this.#ttlMs });
+    const ttlMs = this.#ttlMs;
+    const alive = this.#bucket.put(memberKey(this.#options.owner), this.#mine, { ttlMs });
     const renewals = [...this.#held].map(async ([partition, expected]) => {
-      const revision = await kvPut(nc, Bucket.leases, leaseKey(partition), { owner }, { expected, ttlMs: this.#ttlMs });
-      if (this.#held.get(partition) !== expected) return;
-      if (revision === undefined) this.#lose(partition);
-      else this.#held.set(partition, revision);
+      try {
+        const revision = await this.#bucket.put(leaseKey(partition), this.#mine, { expected, ttlMs });
+        if (this.#held.get(partition) === expected) this.#held.set(partition, revision);
+      } catch (error) {
+        if (error instanceof StaleRevision && this.#held.get(partition) === expected) this.#lose(partition);
+      }
     });
     // The server may be away: the leases then expire, or are renewed when it is back, which the expected revision tells.
     await Promise.allSettled([alive, ...renewals]);
@@ -118,12 +127,7 @@ export class PartitionLeases {
     const members = this.members;
     if (!members.includes(owner)) return;
     const target = new Set(assignPartitions(partitions, members).get(owner));
-    for (const partition of this.held) {
-      const holder = this.#mirror.get(leaseKey(partition))?.owner;
-      if (holder !== undefined && holder !== owner && this.#mirror.revisionOf(leaseKey(partition)) > (this.#held.get(partition) ?? 0)) {
-        this.#lose(partition);
-      }
-    }
+    for (const partition of this.held) if (this.#taken(partition)) this.#lose(partition);
     const surplus = this.held.filter((partition) => !target.has(partition));
     const wanted = [...target].filter((partition) => !this.#held.has(partition));
     await Promise.all([
@@ -134,23 +138,30 @@ export class PartitionLeases {
 
   /** Only a free partition is taken: its holder gives it back when it sees the new member, or it expires. */
   async #acquire(partition: number): Promise<void> {
-    const { nc, owner, onAcquired } = this.#options;
-    const holder = this.#mirror.get(leaseKey(partition))?.owner;
-    if (holder !== undefined) return;
-    const revision = await kvCreate(nc, Bucket.leases, leaseKey(partition), { owner }, { ttlMs: this.#ttlMs });
-    if (revision === undefined || this.#held.has(partition)) return;
-    this.#held.set(partition, revision);
-    onAcquired(partition);
+    if (this.#mirror.has(leaseKey(partition))) return;
+    try {
+      const revision = await this.#bucket.create(leaseKey(partition), this.#mine, { ttlMs: this.#ttlMs });
+      if (this.#held.has(partition)) return;
+      this.#held.set(partition, revision);
+      this.#options.onAcquired(partition);
+    } catch (error) {
+      // Somebody was faster; their lease will show in the mirror.
+      if (!(error instanceof StaleRevision)) throw error;
+    }
   }
 
   async #release(partition: number): Promise<void> {
-    const { nc, onReleased } = this.#options;
-    const revision = this.#held.get(partition);
-    if (revision === undefined) return;
-    this.#held.delete(partition);
-    await onReleased(partition, 'handover');
+    if (!this.#held.delete(partition)) return;
+    await this.#options.onReleased(partition, 'handover');
     // Without expecting a revision: a renewal may have been under way. The next holder creates it again anyway.
-    if (!nc.isClosed()) await kvDelete(nc, Bucket.leases, leaseKey(partition));
+    if (!this.#options.nc.isClosed()) await this.#bucket.remove(leaseKey(partition), { ttlMs: TOMBSTONE_MS });
+  }
+
+  /** Somebody else's lease, newer than our own. */
+  #taken(partition: number): boolean {
+    const lease = this.#mirror.get(leaseKey(partition));
+    if (!lease || lease.owner === this.#options.owner) return false;
+    return this.#mirror.revisionOf(leaseKey(partition)) > (this.#held.get(partition) ?? 0);
   }
 
   #lose(partition: number): void {

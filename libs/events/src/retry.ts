@@ -9,7 +9,7 @@ export const DEDUPE_WINDOW_MS = 120_000;
 export const GIVE_UP_AFTER_MS = DEDUPE_WINDOW_MS / 2;
 
 /** How long one publish waits for its ack before it is repeated. */
-export const ACK_TIMEOUT_MS = 5_000;
+export const ACK_TIMEOUT_MS = 3_000;
 
 /** Milliseconds before the next try. */
 export const retryDelay = (attempt: number): number => Math.min(20 * 2 ** attempt, 1_000);
