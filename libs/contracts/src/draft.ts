@@ -34,6 +34,8 @@ export const DraftNode = Closed({
   kind: Enum([...nodeKinds]),
   capabilityId: Type.Optional(CapabilityId),
   derivedFrom: Type.Optional(CapabilityId),
+  /** Share of what is wanted that a derived capability covers; computed from its facets if absent. */
+  coverage: Type.Optional(Type.Number({ minimum: 0, maximum: 1 })),
   label: Type.String({ minLength: 1, maxLength: 300 }),
   inputFacets: Type.Array(Name('Facet read'), { maxItems: 500 }),
   outputFacets: Type.Array(Name('Facet written'), { maxItems: 500 }),

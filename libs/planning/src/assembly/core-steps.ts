@@ -111,6 +111,12 @@ export class CoreSteps {
     return this.world.provided.some((given) => this.world.lineage(given).includes(facet));
   }
 
+  /** Whether the run has a facet from the start. */
+  startsWithName(name: string): boolean {
+    const facet = this.world.index.facetIds.get(name);
+    return facet !== undefined && this.startsWith(facet);
+  }
+
   private canRead(step: Step, facet: number): boolean {
     return this.startsWith(facet) || this.providers(facet, this.layers.get(step.id) ?? Infinity, step.id).length > 0;
   }

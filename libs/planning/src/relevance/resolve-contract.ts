@@ -10,15 +10,44 @@ import { shapeOf, type Shape } from './schema-shape.js';
 export interface ResolvedContract {
   /** Facets that the answer is made of. */
   readonly goals: readonly string[];
-  /** Facets that would fill optional members: used when they come along anyway. */
-  readonly welcome: readonly string[];
-  /** How the answer is made of the goals, when it isn't made of facets as they are. */
-  readonly transformation?: {
-    readonly mapping: Mapping;
-    readonly reads: readonly string[];
-    readonly why: readonly string[];
-  };
+  /** What the answer's members, or the answer as a whole (no name), are made of; empty for a contract of facets. */
+  readonly parts: readonly ContractPart[];
   readonly diagnostics: readonly PlannerDiagnostic[];
+}
+
+/** One member of the answer. */
+export interface ContractPart {
+  readonly name?: string;
+  readonly facet: string;
+  readonly mapping: Mapping;
+  readonly needed: boolean;
+  /** The facet as it is, under its own key. */
+  readonly plain: boolean;
+  readonly why: string;
+}
+
+export interface OutputTransformation {
+  readonly mapping: Mapping;
+  readonly reads: readonly string[];
+  readonly why: readonly string[];
+}
+
+/**
+ * How the answer is made of facets, given which of them the plan has; undefined when the answer consists of facets as they are,
+ * so that nothing has to be transformed.
+ */
+export function transformationFor(
+  contract: ResolvedContract,
+  has: (facet: string) => boolean,
+): OutputTransformation | undefined {
+  const parts = contract.parts.filter((part) => part.needed || has(part.facet));
+  if (parts.length === 0 || parts.every((part) => part.plain)) return undefined;
+  const whole = parts.find((part) => part.name === undefined);
+  return {
+    mapping: whole?.mapping ?? { object: Object.fromEntries(parts.map((part) => [part.name!, part.mapping])) },
+    reads: [...new Set(parts.map((part) => part.facet))],
+    why: parts.map((part) => part.why),
+  };
 }
 
 export interface FacetSupply {
@@ -38,7 +67,7 @@ interface Match extends Reshaping {
 /** Resolves a contract of mode `facets` or `json_schema`; `freeform` is for the caller to decide. */
 export function resolveContract(contract: OutputContract, supply: FacetSupply): ResolvedContract {
   if (contract.mode === 'facets') return resolveFacets(contract.facets, supply);
-  if (contract.mode === 'freeform') return { goals: [], welcome: [], diagnostics: [] };
+  if (contract.mode === 'freeform') return { goals: [], parts: [], diagnostics: [] };
   const target = shapeOf(contract.schema);
   if (target.properties.size === 0) return resolveWhole(target, supply);
   return resolveMembers(target, supply);
@@ -62,59 +91,39 @@ function resolveFacets(facets: readonly string[], { snapshot }: FacetSupply): Re
       suggestion: near.length > 0 ? `Did you mean ${near.join(' or ')}?` : `Publish the facet ${facet} first`,
     });
   });
-  return { goals, welcome: [], diagnostics };
+  return { goals, parts: [], diagnostics };
 }
 
 /** The answer as a whole is one facet: a list, a text, an object without declared members. */
 function resolveWhole(target: Shape, supply: FacetSupply): ResolvedContract {
   const match = bestMatch(undefined, target, supply);
   if (match === undefined)
-    return { goals: [], welcome: [], diagnostics: [unsatisfiable('', 'No facet has the form of the output', supply)] };
-  return {
-    goals: [match.facet],
-    welcome: [],
-    transformation: { mapping: match.mapping, reads: [match.facet], why: [match.why] },
-    diagnostics: [],
-  };
+    return { goals: [], parts: [], diagnostics: [unsatisfiable('', 'No facet has the form of the output', supply)] };
+  const { facet, mapping, why } = match;
+  return { goals: [facet], parts: [{ facet, mapping, why, needed: true, plain: false }], diagnostics: [] };
 }
 
 function resolveMembers(target: Shape, supply: FacetSupply): ResolvedContract {
-  const object: Record<string, Mapping> = {};
-  const goals: string[] = [];
-  const welcome: string[] = [];
-  const why: string[] = [];
+  const parts: ContractPart[] = [];
   const diagnostics: PlannerDiagnostic[] = [];
-  let asItIs = true;
   for (const [name, wanted] of target.properties) {
+    const required = target.required.has(name);
     const match = bestMatch(name, wanted, supply);
-    const needed = target.required.has(name) || target.required.size === 0;
-    if (match === undefined || (!needed && supply.supply(match.facet) < 2)) {
-      if (target.required.has(name))
-        diagnostics.push(
-          unsatisfiable(
-            `/properties${pointerStep(name)}`,
-            `No facet can fill the output's required member ${name}`,
-            supply,
-          ),
-        );
-      continue;
+    // Without any required member every one that can be had is wanted.
+    const needed = required || (target.required.size === 0 && match !== undefined && supply.supply(match.facet) === 2);
+    if (match !== undefined) {
+      const key = propertyKeyOf(supply.snapshot.facets.get(match.facet)!);
+      const plain = match.identity && key === name && isPlain(match.mapping, match.facet);
+      parts.push({ name, facet: match.facet, mapping: match.mapping, needed, plain, why: match.why });
+    } else if (required) {
+      const message = `No facet can fill the output's required member ${name}`;
+      diagnostics.push(unsatisfiable(`/properties${pointerStep(name)}`, message, supply));
     }
-    object[name] = match.mapping;
-    (needed ? goals : welcome).push(match.facet);
-    why.push(match.why);
-    const facet = supply.snapshot.facets.get(match.facet);
-    asItIs &&=
-      match.identity && facet !== undefined && propertyKeyOf(facet) === name && isPlain(match.mapping, match.facet);
   }
+  const goals = [...new Set(parts.filter((part) => part.needed).map((part) => part.facet))];
   if (goals.length === 0 && diagnostics.length === 0)
     diagnostics.push(unsatisfiable('', 'No facet fits any member of the output', supply));
-  const distinct = [...new Set(goals)];
-  return {
-    goals: distinct,
-    welcome: [...new Set(welcome)].filter((facet) => !distinct.includes(facet)),
-    ...(asItIs ? {} : { transformation: { mapping: { object }, reads: [...new Set([...goals, ...welcome])], why } }),
-    diagnostics,
-  };
+  return { goals, parts, diagnostics };
 }
 
 const isPlain = (mapping: Mapping, facet: string): boolean => 'from' in mapping && mapping.from === pointerStep(facet);

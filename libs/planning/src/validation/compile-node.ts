@@ -49,7 +49,7 @@ export function compileNode(
     ...(draft.capabilityId === undefined ? {} : { capabilityId: draft.capabilityId }),
     ...(capability === undefined || engine ? {} : { capabilityKey: capabilityKey(capability.capabilityId, capability.tenant) }),
     ...(capability === undefined ? {} : { agentType: capability.agentType }),
-    ...(draft.derivedFrom === undefined ? {} : { derivedFrom: draft.derivedFrom, coverage: draft.outputFacets.length === 0 ? 1 : covered / draft.outputFacets.length }),
+    ...(draft.derivedFrom === undefined ? {} : { derivedFrom: draft.derivedFrom, coverage: draft.coverage ?? (draft.outputFacets.length === 0 ? 1 : covered / draft.outputFacets.length) }),
     label: draft.label,
     facets: {
       input: [...flow.required, ...optional],

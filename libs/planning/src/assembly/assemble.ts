@@ -1,0 +1,279 @@
+import type { Branch, PlannerDiagnostic, PlannerDraft, Selection } from '@flex/contracts';
+import { Alternatives } from './alternatives.js';
+import { expandBranches } from './branches.js';
+import { chooseCore, isWeak, type Core } from './choose-core.js';
+import { CoreSteps, type StandingNode } from './core-steps.js';
+import { draftOf } from './draft-of-steps.js';
+import { addConfirmations, addGuards } from './fallbacks.js';
+import { UNREACHED } from './forward-reachability.js';
+import { gapDiagnostics, relatedTo, whyMissing } from './gaps.js';
+import { goalsOf, objectiveLiterals, type Goals } from './goals.js';
+import { budgetFindings, depthFindings } from './limits.js';
+import { addOutputStep } from './output-step.js';
+import { PlanningWorld, type WorldQuestion } from './planning-world.js';
+import { policyConflicts } from './policy-conflicts.js';
+import { addValidators } from './validators.js';
+import { enforceVariantCount } from './variant-count.js';
+import type { NodeKind } from '@flex/contracts';
+
+export interface AssemblyQuestion extends WorldQuestion {
+  /** Time for proving that the plan is minimal; a plan is there long before. */
+  readonly budgetMs: number;
+  readonly clock: () => number;
+  /** The bare chain: no scores to choose by, no checks, branches or fallbacks. */
+  readonly plain?: boolean;
+  /** Nodes of the plan so far that stay; what they write is there to be read. */
+  readonly standing?: readonly StandingNode[];
+  /** Branches beyond those of the policies: asked for by an upstream output or an operator. */
+  readonly branches?: readonly Branch[];
+}
+
+export interface Assembly {
+  /** Absent when there is nothing to propose; the diagnostics say why. */
+  readonly draft?: PlannerDraft;
+  /** Why each capability, by node id. */
+  readonly selections: Record<string, Selection>;
+  readonly diagnostics: PlannerDiagnostic[];
+  /** The choice of capabilities is proven to be the cheapest. */
+  readonly proven: boolean;
+  /** Capabilities on the longest chain. */
+  readonly depth: number;
+  /** Capabilities chosen, in an order in which they can run. */
+  readonly capabilities: readonly string[];
+  /** Wanted facets that nothing registered can make. */
+  readonly missing: readonly string[];
+}
+
+/**
+ * Assembles a plan from what is registered: the fewest capabilities that make what is wanted, in the fewest layers, chosen by score
+ * where several would do; then checks, branches, the form of the answer, and people where nothing else helps.
+ */
+export function assemble(question: AssemblyQuestion): Assembly {
+  const started = question.clock();
+  const { policies, envelope, snapshot } = question;
+  const diagnostics = policyConflicts(policies, envelope, snapshot);
+  const standingFacets = (question.standing ?? []).flatMap((node) => node.writes);
+  const given = new Set([...(question.available ?? []), ...standingFacets]);
+  const literals = objectiveLiterals(
+    envelope.objective,
+    new Set([...Object.keys(envelope.inputs ?? {}), ...given]),
+    snapshot,
+  );
+  const world = new PlanningWorld({ ...question, available: [...given, ...literals.keys()] });
+  const goals = goalsOf(world);
+  diagnostics.push(...goals.diagnostics);
+  const goalFacets = [...goals.wanted.keys()].flatMap((name) => world.index.facetIds.get(name) ?? []);
+  world.wants(goalFacets);
+
+  const deadline = started + question.budgetMs;
+  const core = chooseWithKinds(world, question, goalFacets, deadline, diagnostics);
+  const missing = core.missing.map((facet) => world.index.facetNames[facet]!);
+  const steps = new CoreSteps(world, question.standing ?? [], literals);
+  const mayFallBack = policies.planner.topology.forbiddenKinds?.includes('fallback') !== true;
+  for (const facet of core.gaps) {
+    const name = world.index.facetNames[facet]!;
+    diagnostics.push(...gapDiagnostics(world, facet, mayFallBack));
+    if (mayFallBack) steps.addGap(name, whyMissing(world, facet));
+  }
+  addCoreSteps(world, steps, core, goals);
+  const finished =
+    question.plain === true
+      ? plainRest(world, steps, goals, core)
+      : rest(world, steps, goals, core, question, diagnostics);
+  diagnostics.push(...depthFindings(steps.graph, policies), ...budgetFindings(steps.graph, policies));
+
+  const draft = steps.graph.drafted.length === 0 ? undefined : draftOf(steps.graph, finished.branches);
+  if (draft === undefined && !diagnostics.some((found) => found.severity === 'error'))
+    diagnostics.push({
+      code: 'OUTPUT_CONTRACT_UNSATISFIABLE',
+      severity: 'error',
+      message: 'Nothing that is wanted can be made of what is registered',
+      pointer: '/outputContract',
+    });
+  return {
+    ...(draft === undefined ? {} : { draft: draft.draft }),
+    selections: draft?.selections ?? {},
+    diagnostics,
+    proven: core.answer.proven && missing.length === 0,
+    depth: core.answer.depth,
+    capabilities: core.answer.chosen.map((capability) => world.capability(capability).capabilityId),
+    missing,
+  };
+}
+
+/** Capabilities that policies require by name, then whatever of a required kind is still lacking. */
+function chooseWithKinds(
+  world: PlanningWorld,
+  question: AssemblyQuestion,
+  goals: readonly number[],
+  deadline: number,
+  diagnostics: PlannerDiagnostic[],
+): Core {
+  const { planner } = question.policies;
+  const forced: number[] = [];
+  for (const id of planner.selection.require) {
+    const capability = world.numberOf(id);
+    if (capability === undefined || world.allowed[capability] === 0) continue;
+    if (world.reach.capabilityLayer[capability]! < UNREACHED) forced.push(capability);
+    else
+      diagnostics.push({
+        code: 'POLICY_REQUIRED_MISSING',
+        severity: 'error',
+        message: `The policy requires ${id}, whose inputs nothing provides`,
+        capabilityId: id,
+        pointer: '/policies/planner/selection/require',
+        suggestion: `Give ${world.capability(capability).inputFacets.map((input) => input.facet).filter((facet) => world.layerOfFacet(facet) >= UNREACHED).join(', ')} as input`, // prettier-ignore
+      });
+  }
+  const ask = { goals, clock: question.clock, deadline };
+  let core = chooseCore(world, { ...ask, forced });
+  for (const kind of planner.topology.requiredKinds ?? []) {
+    // Checks are added where they fit; engine kinds and fallbacks come with the rest of the plan.
+    if (!['structuring', 'execution', 'routing'].includes(kind)) continue;
+    if (core.answer.chosen.some((capability) => world.capability(capability).kind === kind)) continue;
+    const extra = bestOfKind(world, kind);
+    if (extra === undefined) {
+      diagnostics.push(kindMissing(kind));
+      continue;
+    }
+    forced.push(extra);
+    core = chooseCore(world, { ...ask, forced });
+  }
+  return core;
+}
+
+function bestOfKind(world: PlanningWorld, kind: NodeKind): number | undefined {
+  let best: number | undefined;
+  world.reach.capabilityLayer.forEach((layer, capability) => {
+    if (layer >= UNREACHED || world.capability(capability).kind !== kind) return;
+    if (best === undefined || world.score(capability).score > world.score(best).score) best = capability;
+  });
+  return best;
+}
+
+const kindMissing = (kind: NodeKind): PlannerDiagnostic => ({
+  code: 'KIND_REQUIRED_MISSING',
+  severity: 'error',
+  message: `The policy requires a ${kind} node, and nothing of that kind can be part of this plan`,
+  pointer: '/policies/planner/topology/requiredKinds',
+  suggestion: `Register a capability of kind ${kind} whose inputs the plan has`,
+});
+
+function addCoreSteps(world: PlanningWorld, steps: CoreSteps, core: Core, goals: Goals): void {
+  const added = core.answer.chosen.map((capability) => {
+    const step = steps.addCapability(capability, core.answer.layerOf.get(capability)!);
+    if (isWeak(world, capability)) step.derived = { coverage: 1 };
+    return step;
+  });
+  for (const step of added) steps.connect(step);
+  for (const step of added) {
+    const forWhom = steps.graph.readersOf(step.id).map((reader) => reader.label);
+    const forGoals = [...goals.wanted].filter(([goal]) => gives(world, steps, step.id, goal));
+    for (const [goal, reason] of forGoals) step.rationale.push(`Makes ${goal}, which ${wantedBy[reason]}`);
+    if (forWhom.length > 0) step.rationale.push(`Needed by ${forWhom.slice(0, 5).join(', ')}`);
+    if (step.rationale.length === 0) step.rationale.push('Required by the policies');
+  }
+}
+
+const wantedBy = {
+  path: 'the output contract asks for',
+  goal_condition: 'a goal condition looks at',
+  policy_reference: 'a policy reads',
+} as const;
+
+function gives(world: PlanningWorld, steps: CoreSteps, id: string, goal: string): boolean {
+  const facet = world.index.facetIds.get(goal);
+  return facet !== undefined && steps.stepGives(steps.graph.get(id), facet);
+}
+
+interface Finished {
+  readonly branches: readonly Branch[];
+}
+
+function goalProvidersOf(world: PlanningWorld, steps: CoreSteps, goals: Goals): Map<string, readonly string[]> {
+  return new Map(
+    [...goals.wanted.keys()].map((goal) => {
+      const facet = world.index.facetIds.get(goal);
+      return [goal, facet === undefined ? [] : steps.providers(facet, Infinity)] as const;
+    }),
+  );
+}
+
+function plainRest(world: PlanningWorld, steps: CoreSteps, goals: Goals, _core: Core): Finished {
+  const providers = goalProvidersOf(world, steps, goals);
+  steps.trimWrites(providers);
+  addOutputStep(steps, goals.contract, providers, 0, false);
+  return { branches: [] };
+}
+
+function rest(
+  world: PlanningWorld,
+  steps: CoreSteps,
+  goals: Goals,
+  core: Core,
+  question: AssemblyQuestion,
+  diagnostics: PlannerDiagnostic[],
+): Finished {
+  const { policies, snapshot } = question;
+  const { topology } = policies.planner;
+  const { graph } = steps;
+  const goalFacets = [...goals.wanted.keys()].flatMap((name) => world.index.facetIds.get(name) ?? []);
+  relatedTo(world, steps, core);
+  addValidators(world, steps, goalFacets, core.answer.depth + 1);
+  let providers = goalProvidersOf(world, steps, goals);
+  steps.trimWrites(providers);
+  if (topology.variantCount !== undefined)
+    diagnostics.push(...enforceVariantCount(steps, snapshot, topology.variantCount));
+
+  const alternatives = new Alternatives(world, graph);
+  const branches = [...policies.planner.branches, ...(question.branches ?? [])];
+  if (branches.length > 0 && graph.drafted.length > 0) {
+    const expanded = expandBranches(world, steps, branches, providers, alternatives);
+    providers = expanded.goalProviders;
+    diagnostics.push(...expanded.diagnostics);
+  }
+  select(world, steps, providers, alternatives);
+  diagnostics.push(...addConfirmations(graph, policies, world.settings.threshold, providers));
+  const forbidsTransformation = topology.forbiddenKinds?.includes('transformation') === true;
+  const requiresTransformation = topology.requiredKinds?.includes('transformation') === true;
+  const hasTransformation = graph.drafted.some((step) => step.kind === 'transformation');
+  addOutputStep(steps, goals.contract, providers, branches.length, requiresTransformation && !hasTransformation);
+  if (forbidsTransformation)
+    for (const step of graph.drafted.filter((one) => one.kind === 'transformation' && one.mapping !== undefined))
+      diagnostics.push({
+        code: 'KIND_FORBIDDEN',
+        severity: 'error',
+        message: `The policy forbids transformation nodes, but ${step.label.toLowerCase()} needs one`,
+        nodeId: step.id,
+        pointer: '/policies/planner/topology/forbiddenKinds',
+        suggestion: 'Ask for facets as they are in the output contract, or allow transformations',
+      });
+  if (topology.forbiddenKinds?.includes('fallback') !== true)
+    addGuards(graph, providers, () => topology.maxDepth === undefined || graph.depth() <= topology.maxDepth);
+  for (const kind of ['validation', 'branch', 'fallback'] as const)
+    if (topology.requiredKinds?.includes(kind) === true && !graph.drafted.some((step) => step.kind === kind))
+      diagnostics.push(kindMissing(kind));
+  return { branches: question.branches ?? [] };
+}
+
+/** Notes on each step why its capability, and whom to try next. */
+function select(
+  world: PlanningWorld,
+  { graph }: CoreSteps,
+  providers: ReadonlyMap<string, readonly string[]>,
+  alternatives: Alternatives,
+): void {
+  for (const step of graph.drafted) {
+    if (step.capability === undefined) continue;
+    const goals = [...providers].filter(([, ids]) => ids.includes(step.id)).map(([goal]) => goal);
+    const others = alternatives.of(step, goals);
+    step.selection = alternatives.selectionOf(step, others);
+    step.fallback = others.filter((other) => !isWeak(world, other)).slice(0, 3).map((other) => world.capability(other).capabilityId); // prettier-ignore
+    const { score, threshold, runnersUp } = step.selection!;
+    const next =
+      runnersUp[0] === undefined
+        ? 'nothing else could do it'
+        : `next ${runnersUp[0].capabilityId} with ${runnersUp[0].score}`;
+    step.rationale.push(`Score ${score}, threshold ${threshold}; ${next}`);
+  }
+}
