@@ -4,13 +4,22 @@ import { capabilityOf, isEngineNode } from './capability-use.js';
 import type { Findings } from './findings.js';
 import { indexSnapshot, type SnapshotIndex } from './snapshot-index.js';
 
-/** Judges each node by itself: its capability exists and works, its facets are known, and the two fit together. */
-export function checkNodes(nodes: readonly DraftNode[], snapshot: RegistrySnapshot, findings: Findings, open: (node: DraftNode) => boolean): void {
+/**
+ * Judges each node by itself: its capability exists and works, its facets are known, and the two fit together. `free` are
+ * names beyond the catalogue that nodes may read: free inputs, and what mappings derive.
+ */
+export function checkNodes(
+  nodes: readonly DraftNode[],
+  snapshot: RegistrySnapshot,
+  free: ReadonlySet<string>,
+  open: (node: DraftNode) => boolean,
+  findings: Findings,
+): void {
   const index = indexSnapshot(snapshot);
   nodes.forEach((node, number) => {
     if (!open(node)) return;
     const pointer = `/nodes/${number}`;
-    const known = checkFacetNames(node, pointer, snapshot, index, findings);
+    const known = checkFacetNames(node, pointer, snapshot, index, free, findings);
     const capability = checkCapability(node, pointer, snapshot, index, findings);
     if (capability !== undefined && known) checkSupport(node, pointer, capability, index, findings);
     if (node.mapping !== undefined) checkMapping(node, pointer, findings);
@@ -19,7 +28,14 @@ export function checkNodes(nodes: readonly DraftNode[], snapshot: RegistrySnapsh
 }
 
 /** Facets that a declarative transformation writes need not be in the catalogue; all others must. */
-function checkFacetNames(node: DraftNode, pointer: string, snapshot: RegistrySnapshot, index: SnapshotIndex, findings: Findings): boolean {
+function checkFacetNames(
+  node: DraftNode,
+  pointer: string,
+  snapshot: RegistrySnapshot,
+  index: SnapshotIndex,
+  free: ReadonlySet<string>,
+  findings: Findings,
+): boolean {
   let known = true;
   const check = (facet: string, at: string): void => {
     if (snapshot.facets.has(facet)) return;
@@ -33,6 +49,9 @@ function checkFacetNames(node: DraftNode, pointer: string, snapshot: RegistrySna
     });
   };
   const derives = node.kind === 'transformation' && node.mapping !== undefined;
+  node.inputFacets.forEach((facet, at) => {
+    if (!free.has(facet)) check(facet, `/inputFacets/${at}`);
+  });
   if (!derives) node.outputFacets.forEach((facet, at) => check(facet, `/outputFacets/${at}`));
   return known;
 }

@@ -42,17 +42,17 @@ export function compileGraph(
   const numbers = numberNodes(draft, findings);
   const edges = connectNodes(draft, numbers, findings);
   const open = (node: DraftNode): boolean => settled?.done.has(node.id) !== true;
-  checkNodes(draft.nodes, snapshot, findings, open);
+  const available = new Set([...envelopeFacets(envelope, snapshot).keys(), ...(question.available ?? [])]);
+  const derived = new Set(draft.nodes.flatMap((node) => (isEngineNode(node) && node.mapping !== undefined ? node.outputFacets : [])));
+  checkNodes(draft.nodes, snapshot, new Set([...available, ...derived]), open, findings);
   if (numbers.size !== draft.nodes.length || draft.nodes.length === 0) return undefined;
 
-  const given = envelopeFacets(envelope, snapshot);
-  const available = new Set([...given.keys(), ...(question.available ?? [])]);
   const nodes = draft.nodes.map((node) => ({ ...flowNode(node, question), started: !open(node) }));
   const { ancestors } = indexSnapshot(snapshot);
   const output = planOutput(envelope.outputContract, {
     snapshot,
     written: draft.nodes.flatMap((node) => node.outputFacets),
-    derived: new Set(draft.nodes.flatMap((node) => (isEngineNode(node) && node.mapping !== undefined ? node.outputFacets : []))),
+    derived,
     available,
     ancestors,
     unread: unreadFacets(nodes, ancestors),

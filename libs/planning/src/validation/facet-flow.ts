@@ -67,6 +67,8 @@ export function traceFacets(question: FlowQuestion): Flow | { cycle: number[] } 
   return { ...tracer.withoutGoal(), sources, goalSources, order: complete.order.filter((node) => node < sources.length), depth };
 }
 
+const NONE: ReadonlySet<number> = new Set();
+
 /** One facet that one node reads, and the producers that were found for it. */
 interface Reading {
   node: number;
@@ -262,16 +264,13 @@ class Tracer {
     const precedence = new Precedence(this.graph, position, order, this.conditional);
     const sources: FacetSource[][] = nodes.map(() => []);
     for (const { node, facet, producers, fromStart } of this.readings) {
-      const before = producers.length < 2 ? undefined : precedence.among(producers, depth);
-      const hidden = new Set<number>();
-      before?.forEach((ancestors, producer) => {
-        if (this.conditional[producer] === 0) for (const ancestor of ancestors) hidden.add(ancestor);
-      });
+      const hidden = producers.length < 2 ? NONE : precedence.hidden(producers, depth);
+      const left = new Set(producers.filter((producer) => !hidden.has(producer)));
       if (fromStart) sources[node]!.push(source(facet, this.given.get(facet)!, { source: 'envelope' }));
-      for (const producer of producers.toSorted((a, b) => position[a]! - position[b]!)) {
-        if (hidden.has(producer)) continue;
+      for (const producer of [...left].sort((a, b) => position[a]! - position[b]!)) {
         const as = this.writtenAs(producer, facet);
-        const over = [...(before?.get(producer) ?? [])].filter((other) => !hidden.has(other)).map((other) => nodes[other]!.draft.id);
+        const replaced = left.size < 2 || this.conditional[producer] === 0 ? NONE : precedence.before([producer], left, depth);
+        const over = [...replaced].map((other) => nodes[other]!.draft.id);
         sources[node]!.push({
           ...source(facet, as, { source: 'node', nodeId: nodes[producer]!.draft.id }),
           ...(over.length > 0 ? { over } : {}),

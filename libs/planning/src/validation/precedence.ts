@@ -74,26 +74,26 @@ export class Precedence {
     return readers.map((reader) => [...(arriving.get(reader) ?? NOTHING)]);
   }
 
-  /** For each of some nodes, which of the others come before it. */
-  among(nodes: readonly number[], depth: Int32Array): Map<number, Set<number>> {
-    const result = new Map<number, Set<number>>();
-    const group = new Set(nodes);
-    const shallowest = Math.min(...nodes.map((node) => depth[node]!));
-    for (const node of nodes) {
-      const before = new Set<number>();
-      result.set(node, before);
-      if (depth[node] === shallowest) continue;
-      const stamp = ++this.stamp;
-      const queue = [node];
-      for (let at = queue.pop(); at !== undefined; at = queue.pop()) {
-        for (const next of this.graph.incoming[at]!) {
-          if (this.seen[next] === stamp || depth[next]! < shallowest) continue;
-          this.seen[next] = stamp;
-          if (group.has(next)) before.add(next);
-          queue.push(next);
-        }
+  /** Those of some nodes that come before another, certain one of them: their value is replaced for sure. */
+  hidden(nodes: readonly number[], depth: Int32Array): Set<number> {
+    return this.before(nodes.filter((node) => this.conditional[node] === 0), new Set(nodes), depth);
+  }
+
+  /** Those of a group that come before any of these nodes; searched no higher up than the group reaches. */
+  before(nodes: readonly number[], group: ReadonlySet<number>, depth: Int32Array): Set<number> {
+    let shallowest = Infinity;
+    for (const node of group) shallowest = Math.min(shallowest, depth[node]!);
+    const found = new Set<number>();
+    const stamp = ++this.stamp;
+    const queue = nodes.filter((node) => depth[node]! > shallowest);
+    for (let at = queue.pop(); at !== undefined; at = queue.pop()) {
+      for (const next of this.graph.incoming[at]!) {
+        if (this.seen[next] === stamp || depth[next]! < shallowest) continue;
+        this.seen[next] = stamp;
+        if (group.has(next)) found.add(next);
+        queue.push(next);
       }
     }
-    return result;
+    return found;
   }
 }
