@@ -9,8 +9,8 @@ export interface LabelStreamOptions {
   /** All of these; none means every run of the tenant. */
   labels: Record<string, string>;
   types?: ReadonlySet<string>;
-  /** Everything after this frame; from now on when undefined. */
-  cursor?: FrameCursor;
+  /** Everything after this frame. */
+  cursor: FrameCursor;
   /** Runs of before that may still say something after the cursor, once the read model has seen this sequence. */
   known: () => Promise<string[]>;
 }
@@ -35,7 +35,7 @@ export class LabelStream implements LogObserver {
   readonly #changed = new Set<Watched>();
   #queue: EncodedFrame[] = [];
   #queued = 0;
-  #sent: FrameCursor | undefined;
+  #sent: FrameCursor;
   /** Reasons to wait: history that is loading, runs whose labels are not known yet. */
   #holds = 0;
   #scheduled = false;
@@ -49,17 +49,21 @@ export class LabelStream implements LogObserver {
     this.#sent = options.cursor;
   }
 
-  async start(): Promise<void> {
+  /** Resolves when nothing that happens from now on can be missed. */
+  async attach(): Promise<void> {
     this.#holds += 1;
     await this.feeds.attach();
     this.#stopObserving = this.feeds.observe(this);
-    const now = new Set(this.#runs.keys());
+  }
+
+  /** Takes up the runs of before, then sends. */
+  async start(): Promise<void> {
     this.output.whenRoom(() => this.#pump());
     for (const runId of await this.options.known()) {
       if (this.output.closed) return;
-      if (this.#runs.has(runId) || now.has(runId)) continue;
+      if (this.#runs.has(runId)) continue;
       const hub = await this.feeds.open(runId);
-      const place = this.options.cursor ? hub.placeAfter(this.options.cursor) : hub.end;
+      const place = hub.placeAfter(this.options.cursor);
       if (place === undefined) return this.#resync('too much has happened since');
       this.#watch(runId, hub, place);
     }
@@ -147,7 +151,7 @@ export class LabelStream implements LogObserver {
     fresh.sort((a, b) => a.seq - b.seq || a.index - b.index);
     for (const frame of fresh) {
       if (this.options.types && !this.options.types.has(frame.type)) continue;
-      if (this.#sent && !isAfter(frame, this.#sent)) continue;
+      if (!isAfter(frame, this.#sent)) continue;
       this.#queue.push(frame);
       this.#queued += frame.bytes.length;
     }
@@ -172,7 +176,11 @@ export class LabelStream implements LogObserver {
   }
 
   #resync(reason: string): void {
-    this.output.write(controlFrame('resync', { cursor: this.#sent && formatFrameId(this.#sent), reason }));
+    this.output.write(controlFrame('resync', { cursor: cursorText(this.#sent), reason }));
     this.output.end();
   }
 }
+
+/** Nothing was sent yet: the client has no better cursor than the one it came with, or the sequence it began at. */
+const cursorText = ({ seq, index }: FrameCursor): string =>
+  index > 999_999 ? formatFrameId({ seq, index: 999_999 }) : formatFrameId({ seq, index });

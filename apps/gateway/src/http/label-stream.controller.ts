@@ -21,15 +21,20 @@ export class LabelStreamController {
     let stream: LabelStream | undefined;
     const output = gate.enter(tenant, response, () => stream?.stop());
     try {
-      output.begin();
       const known = async (): Promise<string[]> => {
         await listings.caughtUpTo(await log.lastSeq('run.submitted.>'));
-        return listings.runsSince(tenant, labels, cursor?.seq);
+        return listings.runsSince(tenant, labels, from.seq);
       };
-      stream = new LabelStream(feeds, output, { tenant, labels, types, cursor, known });
+      // Without a cursor the stream begins now, which is the moment that the client gets its headers.
+      const from = cursor ?? { seq: await log.lastSeq(), index: Number.MAX_SAFE_INTEGER };
+      stream = new LabelStream(feeds, output, { tenant, labels, types, cursor: from, known });
+      await stream.attach();
+      output.begin();
       await stream.start();
     } catch (error) {
-      output.end();
+      stream?.stop();
+      if (response.headersSent) output.end();
+      else output.release();
       throw error;
     }
   }

@@ -100,18 +100,13 @@ export class PostgresListings {
   }
 
   /** Runs with labels that are open, or had events after a sequence. */
-  async runsSince(tenant: string, labels: Record<string, string>, seq: number | undefined): Promise<string[]> {
+  async runsSince(tenant: string, labels: Record<string, string>, seq: number): Promise<string[]> {
     const rows = await this.db
       .selectFrom('gateway.runs')
       .select('run_id')
       .where('tenant', '=', tenant)
       .where(sql<boolean>`labels @> ${JSON.stringify(labels)}::jsonb`)
-      .where((where) =>
-        where.or([
-          where('ended_at', 'is', null),
-          ...(seq === undefined ? [] : [where('last_seq', '>=', sql<string>`${seq}`)]),
-        ]),
-      )
+      .where((where) => where.or([where('ended_at', 'is', null), where('last_seq', '>=', sql<string>`${seq}`)]))
       .orderBy('first_seq')
       .limit(MOST_RUNS)
       .execute();
