@@ -18,7 +18,7 @@ type Dispatch = EventData<'node.dispatched'>;
 /** What a handler knows about its step, and how it speaks while it works. */
 export class StepContext {
   readonly #abort: () => AbortSignal;
-  readonly #voice: StepVoice;
+  readonly #speak: () => StepVoice;
   readonly #validate: (outputs: unknown) => ValidationIssue[];
   usageReported: Usage | undefined;
   metricsReported: Record<string, number> | undefined;
@@ -28,10 +28,10 @@ export class StepContext {
     private readonly dispatch: Dispatch,
     /** W3C trace context of the run, for calls to other services. */
     readonly traceparent: string | undefined,
-    parts: { abort: () => AbortSignal; voice: StepVoice; validate: (outputs: unknown) => ValidationIssue[] },
+    parts: { abort: () => AbortSignal; speak: () => StepVoice; validate: (outputs: unknown) => ValidationIssue[] },
   ) {
     this.#abort = parts.abort;
-    this.#voice = parts.voice;
+    this.#speak = parts.speak;
     this.#validate = parts.validate;
   }
 
@@ -85,12 +85,12 @@ export class StepContext {
 
   /** Tells how far it is. Cheap: at most about ten messages a second leave, the last word always does. */
   progress(progress: Progress): void {
-    this.#voice.progress(progress);
+    this.#speak().progress(progress);
   }
 
   /** Streams a further piece of text to whoever watches the run; sent in portions. */
   text(chunk: string): void {
-    this.#voice.text(chunk);
+    this.#speak().text(chunk);
   }
 
   /** What a model call cost; several calls add up. */

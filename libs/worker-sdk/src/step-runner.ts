@@ -78,24 +78,22 @@ export class StepRunner {
     const { capability, handler } = definition;
     const { runId, key, data } = event;
     const tenant = data.tenant ?? 'default';
-    const about = {
-      runId,
-      key,
-      traceparent,
-      nodeId: data.nodeId,
-      attempt: data.attempt,
-      worker: instance,
-      delivery: work.attempt,
+    // Made when the handler first speaks: most steps say nothing until they are done.
+    let voice: ProgressVoice | undefined;
+    const speak = (): ProgressVoice => {
+      const { nodeId, attempt } = data;
+      const about = { runId, key, traceparent, nodeId, attempt, worker: instance, delivery: work.attempt };
+      return (voice ??= new ProgressVoice(about, (said) => log.append(said)));
     };
-    const voice = new ProgressVoice(about, (said) => log.append(said));
     const validate = (outputs: unknown): ValidationIssue[] => this.#outputIssues(data, outputs);
-    const context = new StepContext(runId, data, traceparent, { abort: () => step.signal, voice, validate });
+    const context = new StepContext(runId, data, traceparent, { abort: () => step.signal, speak, validate });
     try {
       const inputs = book.byFacet(data.inputs, this.#inputNames, tenant);
       const issues = book.inputIssues(capability, inputs);
       if (issues.length > 0)
         throw new FatalError(`an input is not valid: ${say(issues)}`, { code: 'INPUT_INVALID', issues });
-      const returned: unknown = await Promise.race([handler(inputs, context), step.interrupted]);
+      const result = handler(inputs, context);
+      const returned: unknown = isThenable(result) ? await Promise.race([result, step.interrupted]) : result;
       const outputs = plainOutputs(book.byFacet(plainOutputs(returned), this.#outputNames, tenant));
       const faults = validate(outputs);
       if (faults.length > 0) {
@@ -128,7 +126,7 @@ export class StepRunner {
       );
       return { error: failure, usage: context.usageReported, metrics: context.metricsReported } as unknown as Reported;
     } finally {
-      await voice.close();
+      if (voice) await voice.close();
     }
   }
 
@@ -164,6 +162,9 @@ export class StepRunner {
     return issuesAgainst(data.outputSchema, this.options.book.byPropertyKey(values, data.tenant ?? 'default'));
   }
 }
+
+const isThenable = (value: unknown): value is PromiseLike<unknown> =>
+  typeof (value as { then?: unknown } | null)?.then === 'function';
 
 /** What a handler returned, if it can be outputs at all. */
 function plainOutputs(value: unknown): Record<string, Json> {

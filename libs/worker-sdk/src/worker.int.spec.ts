@@ -212,9 +212,8 @@ describe('a worker', () => {
     const { id } = await start(
       async (_inputs, ctx) => {
         began += 1;
-        await new Promise((_, reject) =>
-          ctx.signal.addEventListener('abort', () => reject(ctx.signal.reason as Error)),
-        );
+        await new Promise((resolve) => ctx.signal.addEventListener('abort', resolve));
+        aborted.push((ctx.signal.reason as Error).message);
         return {};
       },
       { concurrency: 1 },
