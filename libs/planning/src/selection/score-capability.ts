@@ -69,14 +69,14 @@ function facetAlignment(capability: RegisteredCapability, { isUseful, isAvailabl
   return 0.8 * useful + 0.2 * present;
 }
 
-/** 1: it says that it does what is wanted, or nothing is wanted; 0.5: it says nothing; 0: it is for something else. */
+/** 1: it says that it does what is wanted, or nothing is wanted; 0.6: it says nothing; 0: it is for something else. */
 function fit(
   offered: readonly string[] | undefined,
   wanted: ReadonlySet<string>,
   same: (offered: string, wanted: string) => boolean = (a, b) => a === b,
 ): number {
   if (wanted.size === 0) return 1;
-  if (offered === undefined || offered.length === 0) return 0.5;
+  if (offered === undefined || offered.length === 0) return 0.6;
   const values = offered.map(normal);
   if (values.includes('any') || values.includes('*')) return 0.9;
   let met = 0;

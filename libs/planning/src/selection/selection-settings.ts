@@ -17,8 +17,8 @@ export interface SelectionSettings {
 
 /**
  * Facets and content type weigh most: they say whether a capability does the work at all; health least, as it is 1 for nearly all.
- * The threshold lies where a capability that is wrong in language, channel and content type falls below, and one that just says
- * nothing about itself stays above.
+ * The threshold lies where a capability that was made for another channel and another content type falls below, and one that just
+ * says nothing about itself stays above.
  */
 export const defaultSelection: SelectionSettings = {
   weights: {
@@ -30,7 +30,7 @@ export const defaultSelection: SelectionSettings = {
     cost: 0.05,
     health: 0.05,
   },
-  threshold: 0.5,
+  threshold: 0.6,
   preferBonus: 0.2,
   avoidPenalty: 0.3,
   objectives: {

@@ -46,6 +46,10 @@ export function wantedTraits(
   }
   const wanted = (trait: Trait): Set<string> => {
     const explicit = stated.flatMap((source) => NAMES[trait].flatMap((name) => texts(source?.[name])));
+    // A brief among the inputs says it in a member of its own.
+    for (const input of Object.values(envelope.inputs ?? {}))
+      if (input !== null && typeof input === 'object' && !Array.isArray(input))
+        for (const name of NAMES[trait]) explicit.push(...texts(input[name]));
     if (explicit.length > 0) return new Set(explicit.map(normal));
     // Language codes are words of other languages ("it", "no", "in"): only those spelt out count.
     const mentioned = [...vocabulary[trait]].filter(
