@@ -20,6 +20,7 @@ import {
   type RunRow,
   type TaskChange,
 } from '../core/run-row.js';
+import { restoreFromArchive } from './archive-restore.js';
 import type { GatewayDatabase } from './gateway-schema.js';
 import { lockLeadership, type Leadership } from './postgres-leadership.js';
 import { loadRows, saveRows } from './postgres-run-rows.js';
@@ -81,6 +82,7 @@ export class PostgresProjector {
 
   async #lead(signal: AbortSignal): Promise<void> {
     this.#checkpoint = await this.#loadCheckpoint();
+    if (this.#checkpoint === 0) await restoreFromArchive(this.db, signal);
     const reader = new OrderedReader({
       nc: this.log.nc,
       stream: LOG_STREAM,
