@@ -29,7 +29,8 @@ export const capabilityOf = (
   agentType: 'ai',
   inputFacets: inputs.map((facet) => ({ facet, required: true })),
   outputFacets: outputs,
-  heartbeat: { intervalSeconds: 1, timeoutSeconds: 10 },
+  // Longer than any restart that a test makes, on a busy machine as well.
+  heartbeat: { intervalSeconds: 1, timeoutSeconds: 300 },
   ...rest,
 });
 

@@ -14,7 +14,10 @@ export class TasksController {
   constructor(private readonly parts: GatewayParts) {}
 
   @Operation('listTasks')
-  list(@Incoming() request: GatewayRequest) {
+  async list(@Incoming() request: GatewayRequest) {
+    const { runId } = request.query as { runId?: string };
+    // Who has just seen a run ask for something finds it here: one run's tasks are never behind its stream.
+    if (runId !== undefined) await this.#upToDate(runId, request);
     return this.parts.listings.tasks(request.query, request.caller);
   }
 
@@ -36,6 +39,11 @@ export class TasksController {
   decline(@Incoming() request: GatewayRequest): Promise<Accepted> {
     const { comment } = request.body as { comment?: string };
     return this.#once(request, (taskId) => this.parts.tasks.decline(taskId, comment, request.caller));
+  }
+
+  async #upToDate(runId: string, request: GatewayRequest): Promise<void> {
+    const run = await this.parts.runs.summary(runId, request.caller).catch(() => undefined);
+    if (run) await this.parts.listings.caughtUpTo(run.lastSeq);
   }
 
   #once(
