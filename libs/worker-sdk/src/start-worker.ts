@@ -135,11 +135,13 @@ async function connection(
 ): Promise<{ nc: NatsConnection; shape: LogShape; own: boolean }> {
   if (options.nc) return { nc: options.nc, shape: options.shape ?? (await readLogShape(options.nc)), own: false };
   const url = options.natsUrl ?? process.env['NATS_URL'] ?? 'nats://127.0.0.1:4222';
-  const { NATS_USER: user, NATS_PASSWORD: pass } = process.env;
+  const { NATS_USER: user, NATS_PASSWORD: pass, NATS_INBOX_PREFIX: prefix } = process.env;
+  // The users that Flex configures may hear their own replies only.
+  const inboxPrefix = prefix ?? (user ? `_INBOX_${user}` : undefined);
   let nc: NatsConnection | undefined;
   for (let told = false; ; told = true) {
     try {
-      nc ??= await connectNats({ url, name: instance, user, pass });
+      nc ??= await connectNats({ url, name: instance, user, pass, inboxPrefix });
       return { nc, shape: await readLogShape(nc), own: true };
     } catch (error) {
       if (!told) logger.warn({ reason: reasonOf(error) }, 'waiting for Flex');

@@ -39,7 +39,8 @@ export async function connectAll(
       user: config.natsUser,
       pass: config.natsPassword,
       creds: config.natsCreds,
-      inboxPrefix: config.natsInboxPrefix,
+      // The users that we configure may hear their own replies only.
+      inboxPrefix: config.natsInboxPrefix ?? (config.natsUser ? `_INBOX_${config.natsUser}` : undefined),
     }),
   );
   let store: Kysely<unknown> | undefined;
