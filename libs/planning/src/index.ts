@@ -27,4 +27,16 @@ export { sameJson } from './delta/same-json.js';
 export { OUTPUT_FACET } from './output/plan-output.js';
 export { checkConstraints, composeOutput, type ConstraintResult } from './output/compose-output.js';
 export { schemaFaults, validatorFor, type Validator } from './facets/validators.js';
-export { compileFacets, type CompiledFacets } from './facets/compile-facets.js';
+export {
+  compileFacets,
+  validateFacets,
+  type CompiledFacets,
+  type FacetContractError,
+  type FacetRequest,
+} from './facets/compile-facets.js';
+export { checkFacetDefinition } from './facets/check-facet.js';
+export { relevantCapabilities, type Relevance, type RelevantCapabilities } from './relevance/relevant-capabilities.js';
+export { defaultSelection, type SelectionSettings, type Weights } from './selection/selection-settings.js';
+export { assemble, type Assembly, type AssemblyQuestion } from './assembly/assemble.js';
+export { BRANCHES_TAG, requestedBranches } from './assembly/requested-branches.js';
+export { generateComposition, type GeneratedProblem } from './assembly/composition-generator.js';

@@ -57,7 +57,8 @@ export function planFor(
 export function outline({ draft }: Assembly): string[] {
   return [
     ...(draft?.nodes ?? []).map((node) => {
-      const who = node.capabilityId ?? (node.derivedFrom === undefined ? '' : `like ${node.derivedFrom} (${node.coverage})`);
+      const who =
+        node.capabilityId ?? (node.derivedFrom === undefined ? '' : `like ${node.derivedFrom} (${node.coverage})`);
       const next = node.fallback === undefined ? '' : ` | then ${node.fallback.join(', ')}`;
       return `${node.kind} ${node.id}${who === '' || who === node.id ? '' : ` = ${who}`}: ${node.inputFacets.join(', ')} -> ${node.outputFacets.join(', ')}${next}`;
     }),
