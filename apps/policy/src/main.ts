@@ -1,5 +1,4 @@
 import { startService } from '@flex/events/service';
-import { PolicyConfig } from './policy.config.js';
-import { PolicyModule } from './policy.module.js';
+import { policyService } from './policy-service.js';
 
-await startService({ name: 'policy', config: PolicyConfig, module: PolicyModule });
+await startService(policyService);

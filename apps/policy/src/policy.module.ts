@@ -1,5 +1,16 @@
 import { Module } from '@nestjs/common';
-import { PolicyConsumer } from './policy-consumer.js';
+import { EventLog, openEventLog } from '@flex/events';
+import { ServiceContext } from '@flex/events/service';
+import { PolicyController } from './policy.controller.js';
 
-@Module({ providers: [PolicyConsumer] })
+@Module({
+  controllers: [PolicyController],
+  providers: [
+    {
+      provide: EventLog,
+      inject: [ServiceContext],
+      useFactory: ({ nc, shape }: ServiceContext) => openEventLog({ nc, source: 'policy', shape }),
+    },
+  ],
+})
 export class PolicyModule {}

@@ -1,3 +1,4 @@
+export { connectJetStream } from './connect-jetstream.js';
 export {
   JETSTREAM,
   JetStreamContext,

@@ -11,7 +11,10 @@ export const JETSTREAM = Symbol('flex.jetstream');
 
 /** Third argument of `@EventPattern('plan.requested', JETSTREAM, {…})`. */
 export type JetStreamExtras = Partial<
-  Pick<WorkOptions, 'durable' | 'filters' | 'concurrency' | 'prefetch' | 'ackWaitMs' | 'maxDeliver' | 'backoffMs' | 'startAt'>
+  Pick<
+    WorkOptions,
+    'durable' | 'filters' | 'concurrency' | 'prefetch' | 'ackWaitMs' | 'maxDeliver' | 'backoffMs' | 'startAt'
+  >
 >;
 
 export interface JetStreamStrategyOptions {
