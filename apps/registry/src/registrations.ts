@@ -11,7 +11,7 @@ import { announce, capabilityEntryKey, facetKey, reasonOf, type EventLog } from 
 import type { Logger } from '@flex/events/service';
 import { capabilityFaults } from './core/capability-rules.js';
 import { withIncoming, type FacetLookup } from './core/catalogue-view.js';
-import { facetFaults } from './core/facet-rules.js';
+import { contractFaults, facetFaults } from './core/facet-rules.js';
 import { nextCapability, nextFacet } from './core/upsert.js';
 import type { Heartbeats } from './heartbeats.js';
 import type { LiveRegistry } from './live-registry.js';
@@ -148,6 +148,7 @@ export class Registrations {
       if (found.length === 0) {
         const schema = await this.parts.compiler.faults(facet.schema);
         found.push(...schema.map((fault) => ({ ...fault, pointer: `/schema${fault.pointer}`, facet: facet.name })));
+        if (found.length === 0) found.push(...contractFaults(facet, viewOf(facet)));
       }
       add(origin.facet(index), found, `facet.${tenantOf(facet)}.${facet?.name}`);
     }

@@ -1,4 +1,5 @@
 import { Capability, issuesOf, type Facet, type ValidationIssue } from '@flex/contracts';
+import { compileCondition } from '@flex/planning';
 import type { FacetLookup } from './catalogue-view.js';
 
 /** What is wrong with a capability; pointers are into it. */
@@ -19,7 +20,12 @@ export function capabilityFaults(capability: unknown, catalogue: FacetLookup): V
     const pointer = `/inputFacets/${index}/facet`;
     if (inputs.has(facet)) faults.push({ pointer, message: `"${facet}" is listed twice`, keyword: 'unique', facet });
     inputs.set(facet, required);
-    if (!catalogue.get(facet)) faults.push(unknown(facet, pointer));
+    const found = catalogue.get(facet);
+    if (!found) faults.push(unknown(facet, pointer));
+    else if (found.direction === 'output') {
+      const message = `"${facet}" has direction output: it is made for whoever asked, and no capability reads it`;
+      faults.push({ pointer, message, keyword: 'direction', facet });
+    }
   }
   const outputs = new Set<string>();
   for (const [index, facet] of outputFacets.entries()) {
@@ -38,8 +44,13 @@ export function capabilityFaults(capability: unknown, catalogue: FacetLookup): V
     });
   }
   for (const [list, conditions] of Object.entries({ preConditions, postConditions })) {
-    for (const [index, { facet }] of conditions.entries()) {
+    for (const [index, { facet, condition }] of conditions.entries()) {
       if (!catalogue.get(facet)) faults.push(unknown(facet, `/${list}/${index}/facet`));
+      const compiled = compileCondition(condition);
+      if (compiled.ok) continue;
+      const where = typeof condition === 'string' ? ` (line ${compiled.line}, column ${compiled.column})` : '';
+      const pointer = `/${list}/${index}/condition${compiled.pointer}`;
+      faults.push({ pointer, message: compiled.message + where, keyword: 'condition', facet });
     }
   }
   if (assignment && agentType !== 'human') {

@@ -1,4 +1,5 @@
 import { Facet, issuesOf, type ValidationIssue } from '@flex/contracts';
+import { checkFacetDefinition } from '@flex/planning';
 import type { FacetLookup } from './catalogue-view.js';
 import { unsafePatterns } from './pattern-safety.js';
 
@@ -18,6 +19,22 @@ export function facetFaults(facet: unknown, catalogue: FacetLookup): ValidationI
     faults.push(...unsafePatterns(schema, '/schema'));
   }
   return faults.map((fault) => ({ ...fault, facet: name }));
+}
+
+/** Where a facet contradicts what it specialises; only for one without other faults. */
+export function contractFaults(facet: Facet, catalogue: FacetLookup): ValidationIssue[] {
+  if (facet.extends === undefined) return [];
+  const chain = new Map<string, Facet>();
+  for (let next = catalogue.get(facet.extends); next && !chain.has(next.name);) {
+    chain.set(next.name, next);
+    next = next.extends === undefined ? undefined : catalogue.get(next.extends);
+  }
+  return checkFacetDefinition(facet, chain).map(({ pointer = '', message, code }) => ({
+    pointer,
+    message,
+    keyword: code,
+    facet: facet.name,
+  }));
 }
 
 function extendsFaults(

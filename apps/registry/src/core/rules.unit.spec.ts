@@ -1,7 +1,7 @@
 import type { Capability, Facet, RegisteredCapability } from '@flex/contracts';
 import { capabilityFaults } from './capability-rules.js';
 import { withIncoming } from './catalogue-view.js';
-import { facetFaults } from './facet-rules.js';
+import { contractFaults, facetFaults } from './facet-rules.js';
 import { patternFault } from './pattern-safety.js';
 import { judgePresence, Presence } from './presence.js';
 import { nextCapability, nextFacet } from './upsert.js';
@@ -24,7 +24,8 @@ const capability = (more: Partial<Capability> = {}): Capability => ({
 });
 const catalogue = new Map([
   ['brief', facet('brief')],
-  ['copy', facet('copy', { direction: 'output' })],
+  ['copy', facet('copy')],
+  ['rationale', facet('rationale', { direction: 'output' })],
   ['audience', facet('audience', { direction: 'input' })],
 ]);
 const pointers = (faults: { pointer: string }[]): string[] => faults.map(({ pointer }) => pointer);
@@ -48,6 +49,12 @@ describe('a facet', () => {
     const incoming = [facet('a', { extends: 'b' }), facet('b', { extends: 'c' }), facet('c', { extends: 'a' })];
     const view = withIncoming(catalogue, incoming);
     for (const one of incoming) expect(pointers(facetFaults(one, view))).toEqual(['/extends']);
+  });
+
+  it('may narrow what it specialises, and not contradict it', () => {
+    const child = (schema: Facet['schema']) => contractFaults(facet('short', { extends: 'brief', schema }), catalogue);
+    expect(child({ type: 'string', maxLength: 5 })).toEqual([]);
+    expect(child({ type: 'integer' })).toMatchObject([{ keyword: 'FACET_CONTRACT_TYPE_MISMATCH', facet: 'short' }]);
   });
 
   it('has versions that rise when, and only when, something changed', () => {
@@ -88,6 +95,9 @@ describe('a capability', () => {
     expect(pointers(capabilityFaults(capability({ outputFacets: ['copy', 'nope'] }), catalogue))).toEqual([
       '/outputFacets/1',
     ]);
+    expect(pointers(capabilityFaults(capability({ inputFacets: [{ facet: 'rationale' }] }), catalogue))).toEqual([
+      '/inputFacets/0/facet',
+    ]);
     expect(pointers(capabilityFaults(capability({ outputFacets: ['audience'] }), catalogue))).toEqual([
       '/outputFacets/0',
     ]);
@@ -100,8 +110,10 @@ describe('a capability', () => {
       '/kind',
     ]);
     expect(
-      pointers(capabilityFaults(capability({ preConditions: [{ facet: 'nope', condition: true }] }), catalogue)),
-    ).toEqual(['/preConditions/0/facet']);
+      pointers(
+        capabilityFaults(capability({ preConditions: [{ facet: 'nope', condition: 'value ===== 1' }] }), catalogue),
+      ),
+    ).toEqual(['/preConditions/0/facet', '/preConditions/0/condition']);
   });
 
   it('may improve what it is optionally given', () => {
