@@ -12,6 +12,25 @@ export function capabilityOf(node: Pick<DraftNode, 'capabilityId' | 'derivedFrom
   return id === undefined ? undefined : snapshot.capabilities.get(id);
 }
 
+/** Required and optional inputs of a capability. */
+export interface CapabilityInputs {
+  required: ReadonlySet<string>;
+  optional: ReadonlySet<string>;
+  outputs: ReadonlySet<string>;
+}
+
+const inputs = new WeakMap<RegisteredCapability, CapabilityInputs>();
+
+export function facetsOf(capability: RegisteredCapability): CapabilityInputs {
+  let known = inputs.get(capability);
+  if (known === undefined) {
+    const names = (required: boolean) =>
+      new Set(capability.inputFacets.filter((input) => (input.required !== false) === required).map((input) => input.facet));
+    inputs.set(capability, (known = { required: names(true), optional: names(false), outputs: new Set(capability.outputFacets) }));
+  }
+  return known;
+}
+
 /** What a node reads, once its capability's needs are added: required facets, and optional ones that may be absent. */
 export function readsOf(node: DraftNode, capability: RegisteredCapability | undefined): { required: string[]; optional: string[] } {
   if (capability === undefined) {
@@ -19,13 +38,13 @@ export function readsOf(node: DraftNode, capability: RegisteredCapability | unde
     const facets = [...new Set(node.inputFacets)];
     return node.kind === 'fallback' ? { required: [], optional: facets } : { required: facets, optional: [] };
   }
-  const optionalOf = new Set(capability.inputFacets.filter((input) => input.required === false).map((input) => input.facet));
-  const required = new Set(capability.inputFacets.filter((input) => input.required !== false).map((input) => input.facet));
+  const needs = facetsOf(capability);
+  const required = new Set(needs.required);
   const optional = new Set<string>();
   for (const facet of node.inputFacets) {
-    if (node.kind === 'fallback' || optionalOf.has(facet)) {
-      if (!required.has(facet)) optional.add(facet);
-    } else required.add(facet);
+    if (required.has(facet)) continue;
+    if (node.kind === 'fallback' || needs.optional.has(facet)) optional.add(facet);
+    else required.add(facet);
   }
   return { required: [...required], optional: [...optional] };
 }

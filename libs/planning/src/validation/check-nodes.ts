@@ -1,6 +1,6 @@
 import type { DraftNode, RegisteredCapability, RegistrySnapshot } from '@flex/contracts';
 import { mappingReads } from '../mapping/evaluate-mapping.js';
-import { capabilityOf, isEngineNode } from './capability-use.js';
+import { capabilityOf, facetsOf, isEngineNode } from './capability-use.js';
 import type { Findings } from './findings.js';
 import { indexSnapshot, type SnapshotIndex } from './snapshot-index.js';
 
@@ -120,7 +120,7 @@ function checkRegistered(
 function checkSupport(node: DraftNode, pointer: string, capability: RegisteredCapability, index: SnapshotIndex, findings: Findings): void {
   const { capabilityId } = capability;
   const derived = node.capabilityId === undefined;
-  const inputs = capability.inputFacets.map((input) => input.facet);
+  const { required, optional, outputs } = facetsOf(capability);
   const unsupported = (facet: string, verb: string, supported: readonly string[], at: string): void => {
     const related = supported.find((name) => index.ancestors(name).includes(facet) || index.ancestors(facet).includes(name));
     findings[derived ? 'warn' : 'error']('FACET_UNSUPPORTED_BY_CAPABILITY', `${capabilityId} does not ${verb} ${facet}`, {
@@ -132,12 +132,12 @@ function checkSupport(node: DraftNode, pointer: string, capability: RegisteredCa
     });
   };
   node.inputFacets.forEach((facet, at) => {
-    if (!inputs.includes(facet)) unsupported(facet, 'read', inputs, `/inputFacets/${at}`);
+    if (!required.has(facet) && !optional.has(facet)) unsupported(facet, 'read', [...required, ...optional], `/inputFacets/${at}`);
   });
   node.outputFacets.forEach((facet, at) => {
-    if (!capability.outputFacets.includes(facet)) unsupported(facet, 'write', capability.outputFacets, `/outputFacets/${at}`);
+    if (!outputs.has(facet)) unsupported(facet, 'write', capability.outputFacets, `/outputFacets/${at}`);
   });
-  if (derived && node.outputFacets.length > 0 && !node.outputFacets.some((facet) => capability.outputFacets.includes(facet))) {
+  if (derived && node.outputFacets.length > 0 && !node.outputFacets.some((facet) => outputs.has(facet))) {
     findings.error('FACET_UNSUPPORTED_BY_CAPABILITY', `${node.id} derives from ${capabilityId}, which writes none of its facets`, {
       nodeId: node.id,
       capabilityId,

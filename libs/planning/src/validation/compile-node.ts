@@ -8,7 +8,7 @@ import type { Findings } from './findings.js';
 import type { FlowNode } from './facet-flow.js';
 import { instructionOf } from './instruction.js';
 import type { PlanningQuestion, PlanOrigin } from './planning-question.js';
-import { isEngineNode } from './capability-use.js';
+import { facetsOf, isEngineNode } from './capability-use.js';
 
 export const DEFAULT_RETRY = { maxAttempts: 3, backoffMs: 1000, factor: 2 } as const;
 export const DEFAULT_TIMEOUT_MS = 300_000;
@@ -38,7 +38,6 @@ export function compileNode(
   const keys = { ...input.keys, ...output.keys };
   const branch = draft.branchId === undefined ? undefined : policies.planner.branches.find(({ id }) => id === draft.branchId);
   const inputs: Record<string, Json> = { ...branch?.inputs, ...draft.inputs };
-  const covered = draft.outputFacets.filter((facet) => capability?.outputFacets.includes(facet)).length;
   const selection = origin.selections?.[draft.id];
   const estimate = estimateOf(capability?.cost);
   const preConditions = compileFacetConditions(capability?.preConditions);
@@ -49,7 +48,7 @@ export function compileNode(
     ...(draft.capabilityId === undefined ? {} : { capabilityId: draft.capabilityId }),
     ...(capability === undefined || engine ? {} : { capabilityKey: capabilityKey(capability.capabilityId, capability.tenant) }),
     ...(capability === undefined ? {} : { agentType: capability.agentType }),
-    ...(draft.derivedFrom === undefined ? {} : { derivedFrom: draft.derivedFrom, coverage: draft.coverage ?? (draft.outputFacets.length === 0 ? 1 : covered / draft.outputFacets.length) }),
+    ...(draft.derivedFrom === undefined ? {} : { derivedFrom: draft.derivedFrom, coverage: draft.coverage ?? coverageOf(draft, capability) }),
     label: draft.label,
     facets: {
       input: [...flow.required, ...optional],
@@ -77,6 +76,13 @@ export function compileNode(
     ...(estimate === undefined ? {} : { estimate }),
     draft,
   };
+}
+
+/** Share of the node's facets that the capability it derives from writes itself. */
+function coverageOf({ outputFacets }: DraftNode, capability: RegisteredCapability | undefined): number {
+  if (outputFacets.length === 0 || capability === undefined) return 1;
+  const { outputs } = facetsOf(capability);
+  return outputFacets.filter((facet) => outputs.has(facet)).length / outputFacets.length;
 }
 
 function timeoutOf(capability: RegisteredCapability | undefined, draft: DraftNode): number {

@@ -1,6 +1,7 @@
 import type { DraftEdge, DraftNode, FacetSource } from '@flex/contracts';
 import { connect, depths, emptyGraph, topologicalOrder, type Graph } from './graph.js';
 import { Precedence } from './precedence.js';
+import { ProducersInOrder } from './producers-in-order.js';
 
 /** A draft's node with what it reads and writes for certain. */
 export interface FlowNode {
@@ -152,30 +153,31 @@ class Tracer {
       }
     });
     const precedence = new Precedence(this.graph, position, order, this.conditional);
-    const upstream = new Map<string, { producers: number[]; found: Map<number, number[]> }>();
+    const upstream = new Map<string, { producers: ProducersInOrder; found: Map<number, number[]> }>();
+    const branchOf = (node: number) => nodes[node]!.draft.branchId;
     for (const [facet, list] of readers) {
       const producers = this.producersOf.get(facet) ?? [];
       const found = precedence.closest(list, producers);
       upstream.set(facet, {
-        producers: producers.toSorted((a, b) => position[a]! - position[b]!),
+        producers: new ProducersInOrder(producers.toSorted((a, b) => position[a]! - position[b]!), position, branchOf),
         found: new Map(list.map((node, index) => [node, found[index]!])),
       });
     }
     nodes.forEach((node, number) => {
       for (const facet of new Set([...node.required, ...node.optional])) {
         const { producers, found } = upstream.get(facet)!;
-        this.choose(number, facet, found.get(number)!, producers, position);
+        this.choose(number, facet, found.get(number)!, producers);
       }
     });
     this.guardFallbacks();
   }
 
-  private choose(node: number, facet: string, before: number[], producers: number[], position: Int32Array): void {
+  private choose(node: number, facet: string, before: number[], producers: ProducersInOrder): void {
     const { draft, literals, required, started } = this.nodes[node]!;
     if (literals.has(facet)) return;
     const given = this.given.has(facet);
     let chosen = this.inBranch(draft.branchId, before);
-    if (chosen.length === 0 && !started && !(given && this.hasEdges)) chosen = this.byOrder(node, draft.branchId, producers, position, given);
+    if (chosen.length === 0 && !started && !(given && this.hasEdges)) chosen = this.byOrder(node, producers, given);
     const certain = chosen.some((producer) => this.conditional[producer] === 0);
     if (chosen.length > 0 || given) this.readings.push({ node, facet, producers: chosen, fromStart: given && !certain });
     else if (required.includes(facet)) this.unavailable[node]!.push(facet);
@@ -192,33 +194,10 @@ class Tracer {
   }
 
   /** Producers by the draft's order, for a node to which no edge brings the facet. */
-  private byOrder(node: number, branchId: string | undefined, producers: number[], position: Int32Array, given: boolean): number[] {
-    const { nodes } = this;
-    const branchOf = (number: number) => nodes[number]!.draft.branchId;
-    const others = producers.filter((number) => number !== node && (branchId === undefined || branchOf(number) === branchId || branchOf(number) === undefined));
-    const before = others.filter((number) => position[number]! < position[node]!);
-    if (before.length === 0) {
-      const later = given ? [] : others.slice(0, 1);
-      for (const producer of later) this.link(producer, node, []);
-      return later;
-    }
-    const chosen: number[] = [];
-    const own = branchId === undefined ? [] : before.filter((number) => branchOf(number) === branchId);
-    const candidates = own.length > 0 ? own : before;
-    const closed = new Set<string | undefined>();
-    // Backwards to the last certain producer; a node of no branch collects the last one of every branch on the way.
-    for (let index = candidates.length - 1; index >= 0; index--) {
-      const producer = candidates[index]!;
-      const branch = branchId === undefined ? branchOf(producer) : undefined;
-      if (closed.has(branch)) continue;
-      if (branch === undefined && closed.size > 0) break;
-      chosen.push(producer);
-      if (this.conditional[producer] === 0) {
-        if (branch === undefined) break;
-        closed.add(branch);
-      }
-    }
-    chosen.reverse();
+  private byOrder(node: number, producers: ProducersInOrder, given: boolean): number[] {
+    const { branchId } = this.nodes[node]!.draft;
+    const before = producers.before(node, branchId, (producer) => this.conditional[producer] === 0);
+    const chosen = before.length > 0 || given ? before : producers.after(node, branchId);
     for (const producer of chosen) this.link(producer, node, []);
     return chosen;
   }

@@ -8,6 +8,8 @@ const NOTHING: readonly number[] = [];
 export class Precedence {
   private readonly seen: Int32Array;
   private stamp = 0;
+  /** Producers that reach beyond each node; working memory of a sweep. */
+  private readonly leaving: (readonly number[])[];
 
   constructor(
     private readonly graph: Graph,
@@ -17,6 +19,7 @@ export class Precedence {
     private readonly conditional: Uint8Array,
   ) {
     this.seen = new Int32Array(graph.size);
+    this.leaving = Array.from({ length: graph.size }, () => NOTHING);
   }
 
   /** For each reader the producers that reach it with no certain producer in between. */
@@ -51,14 +54,15 @@ export class Precedence {
 
   private sweep(readers: readonly number[], produces: ReadonlySet<number>, first: number): number[][] {
     const { incoming } = this.graph;
-    const wanted = new Set(readers);
-    const arriving = new Map<number, readonly number[]>();
-    const leaving: (readonly number[])[] = Array.from({ length: this.graph.size }, () => NOTHING);
-    for (let at = first; at < this.order.length; at++) {
-      const node = this.order[at]!;
+    const { order, position, leaving } = this;
+    let last = -1;
+    for (const reader of readers) last = Math.max(last, position[reader]!);
+    // What leaves a node before `first` is left over from another sweep; edges from there are not looked at.
+    const arrivingAt = (node: number): readonly number[] => {
       let into: readonly number[] = NOTHING;
       let merged: Set<number> | undefined;
       for (const before of incoming[node]!) {
+        if (position[before]! < first) continue;
         const part = leaving[before]!;
         if (part === into || part.length === 0) continue;
         if (into.length === 0) into = part;
@@ -67,7 +71,13 @@ export class Precedence {
           for (const producer of part) merged.add(producer);
         }
       }
-      if (merged !== undefined) into = [...merged];
+      return merged === undefined ? into : [...merged];
+    };
+    const wanted = new Set(readers);
+    const arriving = new Map<number, readonly number[]>();
+    for (let at = first; at <= last; at++) {
+      const node = order[at]!;
+      const into = arrivingAt(node);
       if (wanted.has(node)) arriving.set(node, into);
       leaving[node] = !produces.has(node) ? into : this.conditional[node] === 0 ? [node] : [...into, node];
     }
