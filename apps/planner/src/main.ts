@@ -1,5 +1,4 @@
 import { startService } from '@flex/events/service';
-import { PlannerConfig } from './planner.config.js';
-import { PlannerModule } from './planner.module.js';
+import { plannerService } from './planner-service.js';
 
-await startService({ name: 'planner', config: PlannerConfig, module: PlannerModule });
+await startService(plannerService);

@@ -93,6 +93,13 @@ export class PlannerConfig extends ServiceConfig {
   @Min(0)
   registryWaitMs: number = 5_000;
 
+  /** How long the assembler may go on proving that its plan is the smallest; a plan is there long before. */
+  @Env('FLEX_PLANNER_ASSEMBLY_MS')
+  @IsInt()
+  @Min(0)
+  @Max(10_000)
+  assemblyMs: number = 500;
+
   get hasModel(): boolean {
     return this.openAiBaseUrl !== undefined || this.openAiApiKey !== undefined;
   }

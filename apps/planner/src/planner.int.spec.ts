@@ -7,8 +7,7 @@ import { openTestLog, startNatsServer, type TestServer } from '@flex/events/test
 import { validateDraft } from '@flex/planning';
 import { startOpenAiServer, type OpenAiServer } from '../../../e2e/openai-server.js';
 import { questionOf } from './core/planning-question.js';
-import { PlannerConfig } from './planner.config.js';
-import { PlannerModule } from './planner.module.js';
+import { plannerService } from './planner-service.js';
 import { capabilities, capability, facets, planRequest, snapshotOf } from './testing/planning-fixtures.js';
 
 type Answer = StoredEvent<'plan.drafted' | 'plan.draft_failed'>;
@@ -68,9 +67,7 @@ describe('the planner on a real log', () => {
 
   const boot = async (env: Record<string, string> = {}): Promise<RunningService> => {
     const service = await bootService({
-      name: 'planner',
-      config: PlannerConfig,
-      module: PlannerModule,
+      ...plannerService,
       env: { NATS_URL: server.url, FLEX_LOG_LEVEL: 'silent', ...env },
     });
     services.push(service);

@@ -1,24 +1,25 @@
 import { Module } from '@nestjs/common';
-import { RegistryMirror } from '@flex/events';
+import { EventLog, openEventLog, RegistryMirror } from '@flex/events';
 import { ServiceContext } from '@flex/events/service';
 import { deterministicProposal } from './core/deterministic-proposal.js';
-import { PlannerConsumer } from './planner-consumer.js';
+import { PlannerController } from './planner.controller.js';
 import type { PlannerConfig } from './planner.config.js';
-import { PlanningService, type Model } from './planning-service.js';
+import { PlanningService, type Assembler, type Model } from './planning-service.js';
 
 @Module({
+  controllers: [PlannerController],
   providers: [
-    PlannerConsumer,
     {
-      provide: RegistryMirror,
+      provide: EventLog,
       inject: [ServiceContext],
-      useFactory: (service: ServiceContext) => new RegistryMirror(service.nc),
+      useFactory: ({ nc, shape }: ServiceContext) => openEventLog({ nc, source: 'planner', shape }),
     },
+    { provide: RegistryMirror, inject: [ServiceContext], useFactory: mirrorOf },
     {
       provide: PlanningService,
       inject: [ServiceContext, RegistryMirror],
       useFactory: async ({ config }: ServiceContext<PlannerConfig>, mirror: RegistryMirror) =>
-        new PlanningService(mirror, deterministicProposal, await modelOf(config), {
+        new PlanningService(mirror, assemblerOf(config), await modelOf(config), {
           dynamic: config.dynamic,
           hybrid: config.hybrid,
           registryWaitMs: config.registryWaitMs,
@@ -29,6 +30,18 @@ import { PlanningService, type Model } from './planning-service.js';
   ],
 })
 export class PlannerModule {}
+
+/** Complete before anything is planned: a mirror that is still filling would find nothing and fail runs for no reason. */
+async function mirrorOf({ nc }: ServiceContext): Promise<RegistryMirror> {
+  const mirror = new RegistryMirror(nc);
+  await mirror.ready;
+  return mirror;
+}
+
+const assemblerOf =
+  ({ assemblyMs }: PlannerConfig): Assembler =>
+  (...asked) =>
+    deterministicProposal({ budgetMs: assemblyMs, clock: () => performance.now() }, ...asked);
 
 /** The client is loaded only where there is a model: a planner without one starts faster. */
 async function modelOf(config: PlannerConfig): Promise<Model | undefined> {

@@ -16,7 +16,7 @@ export class PolicyController {
     private readonly log: EventLog,
   ) {}
 
-  @EventPattern('run.submitted', JETSTREAM, { durable: 'policy-envelopes' })
+  @EventPattern<string>('run.submitted', JETSTREAM, { durable: 'policy-envelopes' })
   async onRunSubmitted(@Payload() event: LogEvent<'run.submitted'>): Promise<void> {
     const answer = onRunSubmitted(event);
     if (!answer) return;
@@ -26,7 +26,7 @@ export class PolicyController {
     this.service.log.info({ runId: event.runId, codes }, 'policies refused');
   }
 
-  @EventPattern('policy.requested', JETSTREAM, { durable: 'policy-occasions' })
+  @EventPattern<string>('policy.requested', JETSTREAM, { durable: 'policy-occasions' })
   async onPolicyRequested(@Payload() event: LogEvent<'policy.requested'>): Promise<void> {
     const verdict = onPolicyRequested(event);
     await this.log.append(verdict);

@@ -1,16 +1,30 @@
 import type { RegistrySnapshot } from '@flex/contracts';
+import { assemble, type Assembly } from '@flex/planning';
 import type { PlanRequest, Proposal } from './plan-answer.js';
-import { plainChain } from './plain-chain.js';
 import { questionOf } from './planning-question.js';
+
+/** How long the assembler may go on proving that its plan is the smallest; a plan is there long before. */
+export interface AssemblyLimits {
+  budgetMs: number;
+  clock: () => number;
+}
 
 /** What follows from the registry and the rules alone; the same for the same question. */
 export function deterministicProposal(
+  limits: AssemblyLimits,
   runId: string,
   request: PlanRequest,
   snapshot: RegistrySnapshot,
   plain: boolean,
 ): Proposal {
-  const question = questionOf(runId, request, snapshot);
-  if (plain && request.phase === 'initial') return plainChain(question);
-  return plainChain(question);
+  const { envelope, policies, available } = questionOf(runId, request, snapshot);
+  const question = { envelope, policies, snapshot, available, exclude: request.replan?.exclude, plain, ...limits };
+  return proposalOf(assemble(question));
 }
+
+const proposalOf = ({ draft, selections, diagnostics, proven }: Assembly): Proposal => ({
+  draft,
+  selections,
+  diagnostics,
+  proven,
+});
