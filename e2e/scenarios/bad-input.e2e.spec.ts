@@ -74,7 +74,7 @@ describe('Bad input', () => {
     ['an unknown action', envelope(runtime({ action: { type: 'explode' } })), '/policies/runtime/0/action'],
   ])('%s', async (_case, body, pointer) => {
     const problem = await http.refused('POST', RUNS, body);
-    expectProblem(problem, 422, 'invalid_body');
+    expectProblem(problem, 422, 'invalid_envelope');
     expect(pointers(problem).some((found) => found.startsWith(pointer))).toBe(true);
   });
 
