@@ -1,0 +1,97 @@
+import { jetstreamManager } from '@nats-io/jetstream';
+import { connect } from '@nats-io/transport-node';
+import { BareProtocol } from './bare-protocol.js';
+import { benchStack, chainOf, envelopeOf, streamRun } from './bench-stack.js';
+import { percentile, round } from './statistics.js';
+
+const STEPS = 10;
+
+/** Chains of ten no-op nodes at several concurrencies, the whole product beside the bare protocol on the same server. */
+export async function benchSteps(env: NodeJS.ProcessEnv, seconds = 6): Promise<Record<string, unknown>[]> {
+  const rows: Record<string, unknown>[] = [];
+  for (const sync of ['default', 'always'] as const) {
+    const stack = await benchStack(sync, env);
+    const bare = await BareProtocol.start(stack.natsUrl);
+    try {
+      const body = envelopeOf(chainOf(STEPS));
+      await chains(stack.url, body, 8, 1.5);
+      await bare.chains(200, 8);
+      for (const concurrency of [1, 16, 64]) {
+        // In turn, twice: a machine that becomes slower becomes so for both.
+        const product = [];
+        const limit = [];
+        const before = await lastSeq(stack.natsUrl);
+        for (let turn = 0; turn < 2; turn++) {
+          product.push(await chains(stack.url, body, concurrency, seconds / 2));
+          limit.push(
+            await bare.chains(Math.max(50, Math.round((product[turn]!.latencies.length * 3) / 2)), concurrency),
+          );
+        }
+        const writes = (await lastSeq(stack.natsUrl)) - before;
+        rows.push(row(sync, concurrency, merge(product), merge(limit), writes));
+      }
+    } finally {
+      await bare.stop();
+      await stack.stop();
+    }
+  }
+  return rows;
+}
+
+interface Measured {
+  latencies: number[];
+  seconds: number;
+  steps: number;
+}
+
+const merge = (parts: Measured[]): Measured => ({
+  latencies: parts.flatMap((part) => part.latencies),
+  seconds: parts.reduce((sum, part) => sum + part.seconds, 0),
+  steps: parts.reduce((sum, part) => sum + part.steps, 0),
+});
+
+function row(
+  sync: string,
+  concurrency: number,
+  product: Measured,
+  bare: Measured,
+  writes: number,
+): Record<string, unknown> {
+  const rate = product.steps / product.seconds;
+  const limit = bare.steps / bare.seconds;
+  return {
+    bench: 'steps',
+    sync,
+    concurrency,
+    runsPerSecond: round(rate / STEPS),
+    stepsPerSecond: round(rate, 0),
+    p50Ms: round(percentile(product.latencies, 0.5)),
+    p99Ms: round(percentile(product.latencies, 0.99)),
+    writesPerStep: round(writes / product.steps, 2),
+    bareStepsPerSecond: round(limit, 0),
+    bareP50Ms: round(percentile(bare.latencies, 0.5)),
+    bareP99Ms: round(percentile(bare.latencies, 0.99)),
+    shareOfBare: round(rate / limit, 2),
+    latencyOverBare: round(percentile(product.latencies, 0.5) / percentile(bare.latencies, 0.5), 2),
+  };
+}
+
+async function chains(url: string, body: string, concurrency: number, seconds: number): Promise<Measured> {
+  const latencies: number[] = [];
+  const begun = performance.now();
+  await Promise.all(
+    Array.from({ length: concurrency }, async () => {
+      while (performance.now() - begun < seconds * 1000) latencies.push((await streamRun(url, body)).total);
+    }),
+  );
+  return { latencies, seconds: (performance.now() - begun) / 1000, steps: latencies.length * STEPS };
+}
+
+async function lastSeq(natsUrl: string): Promise<number> {
+  const nc = await connect({ servers: natsUrl });
+  try {
+    return (await (await jetstreamManager(nc)).streams.info('FLEX')).state.last_seq;
+  } finally {
+    await nc.close();
+  }
+}
