@@ -7,6 +7,7 @@ import {
   type NatsConnection,
   type NodeConnectionOptions,
 } from '@nats-io/transport-node';
+import { coalesceWrites } from './coalesce-writes.js';
 import { reasonOf, UnsuitableServer } from './errors.js';
 
 export interface NatsOptions {
@@ -45,6 +46,7 @@ export async function connectNats(options: NatsOptions): Promise<NatsConnection>
     await connection.close();
     throw new UnsuitableServer(`NATS at ${target} ${fault}`);
   }
+  coalesceWrites(connection);
   return connection;
 }
 

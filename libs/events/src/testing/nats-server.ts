@@ -19,6 +19,8 @@ export interface TestServer {
   readonly url: string;
   readonly port: number;
   readonly dataDir: string;
+  /** Of the running process. */
+  readonly pid: number | undefined;
   /** SIGKILL, like a crash: nothing is flushed or said goodbye to. */
   kill(): Promise<void>;
   /** Starts it again over the same data on the same port. */
@@ -64,6 +66,10 @@ class NatsProcess implements TestServer {
 
   get port(): number {
     return this.#port;
+  }
+
+  get pid(): number | undefined {
+    return this.#child?.pid;
   }
 
   get url(): string {
