@@ -1,34 +1,32 @@
 import type { FacetValues, Json, PlanNode } from '@flex/contracts';
-import { evaluateMapping, holds, validatorFor } from '@flex/planning';
+import { evaluateMapping, holds, resolveFacets, validatorFor, type FacetLookup } from '@flex/planning';
 import type { Step } from './step.js';
 
-/** The values a node works on: its own literals, its producers' outputs, the run's facets. */
+/**
+ * The values a node works on: its own literals, its producers' outputs (of branches that meet here joined, of alternatives
+ * that of the one which ran), the run's facets.
+ */
 export function resolveInputs(step: Step, node: PlanNode): FacetValues {
-  const inputs: FacetValues = {};
+  const { values: inputs } = resolveFacets(node.provenance, lookupOf(step, node));
   for (const facet of [...node.facets.input, ...(node.facets.optional ?? [])]) {
-    let value: Json | undefined = node.inputs?.[facet];
-    if (value === undefined)
-      for (const source of node.provenance) {
-        if (source.facet !== facet) continue;
-        const name = source.as ?? facet;
-        value = source.source === 'node' ? step.outputsOf(source.nodeId!)?.[name] : step.facet(name);
-        if (value !== undefined) break;
-      }
-    value ??= step.facet(facet);
-    if (value !== undefined) inputs[facet] = value;
+    inputs[facet] ??= node.inputs?.[facet] ?? step.facet(facet)!;
+    if (inputs[facet] === undefined) delete inputs[facet];
   }
   return inputs;
 }
 
-/** The run's facets by name, and every node's own outputs under `$nodes`, for joins of equal facets. */
-export function mappingContext(step: Step): Record<string, Json> {
-  const nodes: Record<string, Json> = {};
-  for (const node of step.state.plan!.nodes) {
-    const outputs = step.outputsOf(node.id);
-    if (outputs) nodes[node.id] = outputs;
-  }
-  return { ...step.facets(), $nodes: nodes };
+/** The facets that the answer is made of: by the plan's sources, else as the run has them. */
+export function outputFacets(step: Step): FacetValues {
+  const { sources } = step.state.plan!.output;
+  const { values } = resolveFacets(sources ?? [], lookupOf(step));
+  return { ...step.facets(), ...values };
 }
+
+const lookupOf = (step: Step, node?: PlanNode): FacetLookup => ({
+  given: (facet) => step.facet(facet),
+  written: (nodeId, facet) => step.outputsOf(nodeId)?.[facet],
+  literal: (facet) => node?.inputs?.[facet],
+});
 
 /** What an output breaks: its compiled schema, or a post-condition of the capability. */
 export function outputIssues(step: Step, node: PlanNode, outputs: FacetValues) {

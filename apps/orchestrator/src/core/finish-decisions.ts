@@ -1,7 +1,7 @@
 import type { FacetValues, Json } from '@flex/contracts';
 import { checkConstraints, compileCondition, composeOutput, holds, validatorFor } from '@flex/planning';
 import { askPolicies } from './ask-policies.js';
-import { conditionOver, mappingContext } from './data.js';
+import { conditionOver, outputFacets } from './data.js';
 import { fail } from './ending.js';
 import { occasionId } from './occasion.js';
 import { replan } from './plan-request.js';
@@ -23,7 +23,7 @@ export function decideFinish(step: Step): void {
     step.emit('goal.failed', `goal:${step.version}:${state.replans}`, { conditions: broken });
     return;
   }
-  const output = composeOutput(state.plan!.output, mappingContext(step));
+  const output = composeOutput(state.plan!.output, outputFacets(step));
   conclude(step, output, state.plan!.output.schema);
 }
 

@@ -2,7 +2,7 @@ import { capabilityKey, type Failure, type FacetValues, type HumanTask, type Pla
 import { evaluateMapping, holds } from '@flex/planning';
 import { askPolicies, completionPolicies } from './ask-policies.js';
 import { actOnBudget, wouldCross } from './budget-decisions.js';
-import { conditionOver, mappingContext, outputIssues, resolveInputs, toKeys } from './data.js';
+import { conditionOver, outputIssues, resolveInputs, toKeys } from './data.js';
 import { fail } from './ending.js';
 import { softDue } from './due.js';
 import { occasionId } from './occasion.js';
@@ -255,7 +255,8 @@ function chooseRoute(step: Step, node: PlanNode): string[] {
 
 /** Reshapes by the node's mapping; what it makes is validated like anyone's output. */
 function transform(step: Step, node: PlanNode, run: NodeRun): void {
-  const context = mappingContext(step);
+  // A mapping reads only what its node reads: validation has made sure of it.
+  const context = { ...node.inputs, ...resolveInputs(step, node) };
   const outputs: FacetValues = {};
   for (const [facet, mapping] of Object.entries(node.mapping!)) {
     const value = evaluateMapping(mapping, context);
