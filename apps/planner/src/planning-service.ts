@@ -1,5 +1,6 @@
 import type { PlannerDiagnostic, RegistrySnapshot } from '@flex/contracts';
 import { decodeDelta, decodeDraft } from './core/answer-decoder.js';
+import { modelSelections } from './core/model-selections.js';
 import { priced, type Prices } from './core/model-usage.js';
 import {
   answerAfterFailure,
@@ -92,7 +93,9 @@ export class PlanningService {
       return answerAfterFailure(asked, failure, deterministic, usage, notes);
     }
     const origin: Origin = { runtime: 'llm', provider: 'openai', model: answer.model };
-    return answerWith(asked, origin, { ...decoded.value, diagnostics: [] }, { usage, diagnostics: notes });
+    const selections = modelSelections(decoded.value, deterministic.proposal);
+    const proposal = { ...decoded.value, ...(selections ? { selections } : {}), diagnostics: [] };
+    return answerWith(asked, origin, proposal, { usage, diagnostics: notes });
   }
 
   #decode(
