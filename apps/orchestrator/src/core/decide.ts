@@ -3,7 +3,7 @@ import { decideBudget } from './budget-decisions.js';
 import { fail } from './ending.js';
 import { decideFinish } from './finish-decisions.js';
 import { decideFallen, decideLate, decideReady, decideReports, skipDead } from './node-decisions.js';
-import { decideEdits, decideOpening, decidePlanning, startPlanning } from './plan-decisions.js';
+import { decideBranches, decideEdits, decideOpening, decidePlanning, startPlanning } from './plan-decisions.js';
 import { decideActions, decideLost, decideSignals } from './policy-decisions.js';
 import { isHeld, type RunState } from './state.js';
 import { Step, type World } from './step.js';
@@ -53,6 +53,8 @@ const parts: ((step: Step) => void)[] = [
   decideFallen,
   (step) => {
     if (step.held || isHeld(step.state)) return;
+    decideBranches(step);
+    if (step.held) return;
     skipDead(step);
     decideBudget(step);
     if (step.ended || step.held) return;

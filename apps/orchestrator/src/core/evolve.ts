@@ -26,6 +26,7 @@ export function initial(event: StoredEvent<'run.submitted'>): RunState {
     active: new Set(),
     retrying: new Set(),
     fallen: new Set(),
+    expandable: new Set(),
     unfinished: 0,
     facets: new Map(),
     metrics: {},

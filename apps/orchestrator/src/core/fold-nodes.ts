@@ -7,6 +7,9 @@ export function acceptAll(state: RunState, accepted: readonly Acceptance[] | und
   for (const acceptance of accepted ?? []) accept(state, acceptance, gate);
 }
 
+/** Of a facet that many nodes write, the last ones are told; a list of all would cost more with every node. */
+const REMEMBERED_SOURCES = 16;
+
 export function accept(state: RunState, acceptance: Acceptance, gate?: string): void {
   const run = state.nodes.get(acceptance.nodeId);
   if (!run || isFinished(run)) return;
@@ -16,17 +19,14 @@ export function accept(state: RunState, acceptance: Acceptance, gate?: string): 
   run.report = run.deadline = run.retryAt = undefined;
   if (acceptance.attempt > run.attempt) run.attempt = acceptance.attempt;
   for (const [facet, value] of Object.entries(run.outputs)) {
-    const known = state.facets.get(facet);
-    state.facets.set(facet, {
-      value,
-      from: known
-        ? [...known.from.filter((from) => from !== acceptance.nodeId), acceptance.nodeId]
-        : [acceptance.nodeId],
-    });
+    const before = state.facets.get(facet)?.from ?? [];
+    const from = [...before.filter((source) => source !== acceptance.nodeId), acceptance.nodeId];
+    state.facets.set(facet, { value, from: from.slice(-REMEMBERED_SOURCES) });
   }
   if (acceptance.taken) run.outputs = { ...run.outputs, [TAKEN]: acceptance.taken };
   run.gate = gate;
   end(state, acceptance.nodeId, 'completed');
+  if (Object.values(run.outputs).some(Array.isArray)) state.expandable.add(acceptance.nodeId);
 }
 
 export function end(state: RunState, nodeId: string, status: 'completed' | 'skipped' | 'cancelled'): void {
@@ -94,6 +94,7 @@ const workSets = (state: RunState) => [
   state.active,
   state.retrying,
   state.fallen,
+  state.expandable,
 ];
 
 export const isDone = (state: RunState, nodeId: string): boolean => {

@@ -19,6 +19,7 @@ export function planRequested(state: RunState, event: StoredEvent<'plan.requeste
     state.signals = state.signals.filter((signal) => signal.seq !== data.cause.seq);
     state.edits = state.edits.filter((edit) => edit.seq !== data.cause.seq);
     if (data.cause.kind === 'capability_lost') state.lost = [];
+    if (data.cause.kind === 'branch') state.expandable.delete(data.cause.nodeId ?? '');
     if (data.cause.nodeId) state.fallen.delete(data.cause.nodeId);
   }
   state.planning = {

@@ -1,5 +1,5 @@
 import type { EventData, PlanCause, PlannerDiagnostic, PlanGraph } from '@flex/contracts';
-import { diffPlans, mergeDelta, validateDelta, validateDraft } from '@flex/planning';
+import { diffPlans, mergeDelta, requestedBranches, validateDelta, validateDraft } from '@flex/planning';
 import { askPolicies } from './ask-policies.js';
 import { fail } from './ending.js';
 import { occasionId } from './occasion.js';
@@ -232,6 +232,30 @@ export function decideOpening(step: Step): void {
   }
   if (state.review && !state.review.done) return;
   if (state.spent.dispatched === 0) askPolicies(step, 'onStart', occasionId('onStart', undefined, 1), {});
+}
+
+/** An upstream output asks for branches (a strategist with three directions): the next version of the plan has them. */
+export function decideBranches(step: Step): void {
+  const { state, world } = step;
+  const plan = state.plan!;
+  if (!world.settings.dynamicPlanning || state.envelope.planning?.dynamic === false) return;
+  if (plan.metadata.planner.runtime === 'client') return;
+  const known = new Set(plan.metadata.branches.map((branch) => branch.id));
+  for (const nodeId of [...state.expandable, ...step.acceptedNodes]) {
+    const branches = requestedBranches(world.registry, step.outputsOf(nodeId) ?? {}).filter(
+      (branch) => !known.has(branch.id),
+    );
+    if (branches.length === 0) continue;
+    return replan(step, {
+      cause: {
+        kind: 'branch',
+        nodeId,
+        rationale: `"${step.node(nodeId).label}" asks for ${branches.map((branch) => branch.label).join(', ')}`,
+      },
+      branchRequests: branches.map((branch) => ({ ...branch, from: nodeId })),
+      otherwise: () => undefined,
+    });
+  }
 }
 
 /** Edits by operators: the same validation as for a planner's delta. */

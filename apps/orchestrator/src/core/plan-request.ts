@@ -1,5 +1,5 @@
 import type { EventData, FacetValues, PlanCause, PlannerDiagnostic, PlannerDraft } from '@flex/contracts';
-import type { PlanningQuestion } from '@flex/planning';
+import { relevantCapabilities, type PlanningQuestion } from '@flex/planning';
 import { isFinished } from './progress.js';
 import { nodeOf, type Planning } from './state.js';
 import type { Step } from './step.js';
@@ -17,16 +17,15 @@ export const question = (step: Step): PlanningQuestion => ({
     .map(([facet]) => facet),
 });
 
-/** Names of what the planner may draw on are told in the request as long as they are few; the revision tells the rest. */
-const NAMED_AT_MOST = 200;
-const registryOf = ({ registry }: Step['world']): EventData<'plan.requested'>['registry'] => ({
-  revision: registry.revision,
-  capabilities: [...registry.capabilities.values()]
-    .filter((capability) => capability.status === 'active')
-    .slice(0, NAMED_AT_MOST)
-    .map((capability) => capability.capabilityId),
-  facets: [...registry.facets.keys()].slice(0, NAMED_AT_MOST),
-});
+/** What a planner can draw on, by name and with the reason; the registry's revision tells it all the rest. */
+function registryOf(step: Step): EventData<'plan.requested'>['registry'] {
+  const { capabilities, facets } = relevantCapabilities(question(step));
+  return {
+    revision: step.world.registry.revision,
+    capabilities: capabilities.map((one) => one.capabilityId),
+    facets: [...facets],
+  };
+}
 
 /** The first question of a run, or of one that an escalation left without a plan. */
 export const initialRequest = (step: Step): Omit<Planning, 'attempt' | 'diagnostics' | 'deterministicOnly'> => ({
@@ -61,7 +60,7 @@ export function request(
     dynamic: world.settings.dynamicPlanning && envelope.planning?.dynamic !== false,
     hybrid: world.settings.hybridPlanning && envelope.planning?.hybrid !== false,
     deterministicOnly: attempt > world.settings.planAttempts || undefined,
-    registry: registryOf(world),
+    registry: registryOf(step),
     diagnostics,
     cause: planning.cause,
     replan: planning.phase === 'replan' ? replanContext(step, planning, exclude) : undefined,

@@ -140,6 +140,8 @@ export interface RunState {
   retrying: Set<string>;
   /** Failed for good, nothing decided about it yet. */
   fallen: Set<string>;
+  /** Finished nodes whose lists may ask for branches, and were not expanded yet. */
+  expandable: Set<string>;
   /** Nodes that are neither completed nor skipped nor cancelled. */
   unfinished: number;
   facets: Map<string, { value: Json; from: string[] }>;

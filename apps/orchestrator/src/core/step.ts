@@ -130,6 +130,11 @@ export class Step {
     return context;
   }
 
+  /** Nodes accepted within this step. */
+  get acceptedNodes(): string[] {
+    return this.accepted.map((acceptance) => acceptance.nodeId);
+  }
+
   /** Nodes still to be done when this step's acceptances count. */
   get unfinished(): number {
     return this.state.unfinished - this.accepted.length;
