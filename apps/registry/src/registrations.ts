@@ -12,7 +12,7 @@ import type { Logger } from '@flex/events/service';
 import { capabilityFaults } from './core/capability-rules.js';
 import { withIncoming, type FacetLookup } from './core/catalogue-view.js';
 import { contractFaults, facetFaults } from './core/facet-rules.js';
-import { nextCapability, nextFacet } from './core/upsert.js';
+import { nextCapability, nextFacet, staleVersion } from './core/upsert.js';
 import type { Heartbeats } from './heartbeats.js';
 import type { LiveRegistry } from './live-registry.js';
 import type { PostgresCatalogue, Stored } from './postgres-catalogue.js';
@@ -149,6 +149,8 @@ export class Registrations {
         const schema = await this.parts.compiler.faults(facet.schema);
         found.push(...schema.map((fault) => ({ ...fault, pointer: `/schema${fault.pointer}`, facet: facet.name })));
         if (found.length === 0) found.push(...contractFaults(facet, viewOf(facet)));
+        const live = this.parts.live.get(facetKey(tenantOf(facet), facet.name))?.value as Facet | undefined;
+        found.push(...staleVersion(live, facet));
       }
       add(origin.facet(index), found, `facet.${tenantOf(facet)}.${facet?.name}`);
     }

@@ -1,7 +1,16 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import type { NatsConnection } from '@nats-io/nats-core';
 import { DEFAULT_TENANT, Rejection, type Capability, type Facet } from '@flex/contracts';
-import { Bucket, BucketWriter, onReconnect, reasonOf, RegistryClient } from '@flex/events';
+import {
+  Bucket,
+  BucketWatch,
+  BucketWriter,
+  changeOf,
+  facetKey,
+  onReconnect,
+  reasonOf,
+  RegistryClient,
+} from '@flex/events';
 import type { WorkerLogger } from './logger.js';
 
 const ANSWER_MS = 10_000;
@@ -66,7 +75,7 @@ export class Attendance {
       try {
         // Heartbeats come first: a capability is never active without one.
         await this.#beatAll();
-        await this.#registry.registerMany({ facets, capabilities }, instance);
+        await this.#registry.registerMany({ facets: await this.#newFacets(), capabilities }, instance);
         logger.info({ capabilities: capabilities.length, facets: facets.length, instance }, 'registered');
         return;
       } catch (error) {
@@ -75,6 +84,28 @@ export class Attendance {
       }
       await delay(RETRY_MS, undefined, { signal: this.#end.signal }).catch(() => undefined);
     }
+  }
+
+  /** A restart never takes back what was published since under a higher version. */
+  async #newFacets(): Promise<Facet[]> {
+    const { facets, nc } = this.options;
+    if (facets.length === 0) return [];
+    const live = new Map<string, number>();
+    const keys = facets.map(({ tenant = DEFAULT_TENANT, name }) => facetKey(tenant, name));
+    const watch = new BucketWatch({
+      nc,
+      bucket: Bucket.registry,
+      keys,
+      onEntries: (entries) => {
+        for (const entry of entries) {
+          const facet = changeOf(entry)?.value as Facet | undefined;
+          if (facet) live.set(entry.key, facet.version ?? 1);
+        }
+      },
+    });
+    await watch.ready;
+    watch.close();
+    return facets.filter(({ version = 1 }, index) => version >= (live.get(keys[index]!) ?? 0));
   }
 
   async #beatAll(capabilities: readonly Capability[] = this.options.capabilities): Promise<void> {

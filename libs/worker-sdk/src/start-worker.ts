@@ -12,7 +12,7 @@ import { StepRunner } from './step-runner.js';
 
 export interface WorkerOptions {
   capabilities: CapabilityDefinition[];
-  /** Published before the capabilities are registered. */
+  /** Published before the capabilities are registered, unless a newer version is live. */
   facets?: Facet[];
   /** Default: NATS_URL, then nats://127.0.0.1:4222. */
   natsUrl?: string;

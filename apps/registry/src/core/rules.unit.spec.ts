@@ -4,7 +4,7 @@ import { withIncoming } from './catalogue-view.js';
 import { contractFaults, facetFaults } from './facet-rules.js';
 import { patternFault } from './pattern-safety.js';
 import { judgePresence, Presence } from './presence.js';
-import { nextCapability, nextFacet } from './upsert.js';
+import { nextCapability, nextFacet, staleVersion } from './upsert.js';
 
 const facet = (name: string, more: Partial<Facet> = {}): Facet => ({
   name,
@@ -64,6 +64,10 @@ describe('a facet', () => {
     expect(nextFacet(first, { ...first })).toBeUndefined();
     expect(nextFacet(first, facet('tone', { title: 'Tone' }))?.version).toBe(2);
     expect(nextFacet(first, facet('tone', { version: 7 }))?.version).toBe(7);
+    const second = facet('tone', { title: 'Tone', version: 2 });
+    expect(staleVersion(second, facet('tone', { version: 1 }))).toMatchObject([{ pointer: '/version' }]);
+    expect(staleVersion(second, facet('tone', { title: 'Tone', version: 1 }))).toEqual([]);
+    expect(staleVersion(second, facet('tone', { title: 'Other' }))).toEqual([]);
   });
 });
 

@@ -1,4 +1,4 @@
-import type { Capability, Facet, RegisteredCapability } from '@flex/contracts';
+import type { Capability, Facet, RegisteredCapability, ValidationIssue } from '@flex/contracts';
 
 /**
  * The facet as it will be stored, or undefined when what is there says the same. Versions only ever rise: a version
@@ -8,10 +8,18 @@ export function nextFacet(current: Facet | undefined, incoming: Facet): Facet | 
   const tenant = incoming.tenant ?? 'default';
   if (!current) return { ...incoming, tenant, version: incoming.version ?? 1 };
   const before = current.version ?? 1;
-  const version = Math.max(before + 1, incoming.version ?? 0);
   const same = sameJson({ ...incoming, tenant, version: 0 }, { ...current, version: 0 });
-  if (same && (incoming.version === undefined || incoming.version <= before)) return undefined;
-  return { ...incoming, tenant, version };
+  if (same && (incoming.version ?? 0) <= before) return undefined;
+  return { ...incoming, tenant, version: Math.max(before + 1, incoming.version ?? 0) };
+}
+
+/** An author who names an older version than the live one has not seen what changed meanwhile. */
+export function staleVersion(current: Facet | undefined, incoming: Facet): ValidationIssue[] {
+  const before = current?.version ?? 0;
+  if (incoming.version === undefined || incoming.version >= before) return [];
+  if (current && sameJson({ ...incoming, tenant: '', version: 0 }, { ...current, tenant: '', version: 0 })) return [];
+  const message = `is ${incoming.version}, and version ${before} is live; leave it out to publish the next one`;
+  return [{ pointer: '/version', message, keyword: 'staleVersion', facet: incoming.name }];
 }
 
 /** The capability as it will be stored: active; undefined when it is there just so. */
