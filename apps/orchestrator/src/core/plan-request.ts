@@ -22,8 +22,8 @@ function registryOf(step: Step): EventData<'plan.requested'>['registry'] {
   const { capabilities, facets } = relevantCapabilities(question(step));
   return {
     revision: step.world.registry.revision,
-    capabilities: capabilities.map((one) => one.capabilityId),
-    facets: [...facets],
+    capabilities,
+    facets,
   };
 }
 
