@@ -24,6 +24,7 @@ class GatewayModule {}
 
 /** The gateway as a service: what `startService` runs in a process of its own, and tests boot inside theirs. */
 export function gatewayService(): ServiceOptions<GatewayConfig> {
+  let authenticator: Authenticator | undefined;
   return {
     name: 'gateway',
     config: GatewayConfig,
@@ -31,6 +32,8 @@ export function gatewayService(): ServiceOptions<GatewayConfig> {
     nest: { bodyParser: false },
     tls: ({ tlsCert, tlsKey }) => (tlsCert && tlsKey ? { certFile: tlsCert, keyFile: tlsKey } : undefined),
     module: async (service): Promise<DynamicModule> => {
+      // Before anything begins: a configuration that would be unsafe starts nothing.
+      authenticator = authenticatorOf(service);
       const parts = new GatewayParts(service);
       await startGatewayLife(service, parts);
       return {
@@ -55,7 +58,7 @@ export function gatewayService(): ServiceOptions<GatewayConfig> {
     configure: (app, service) => {
       const { config } = service;
       app.use(envelopeMiddleware(config));
-      app.use(callerMiddleware(authenticatorOf(service), new RateLimit(config.rateLimit)));
+      app.use(callerMiddleware(authenticator!, new RateLimit(config.rateLimit)));
       app.use(bodyMiddleware(config.bodyLimit));
     },
   };

@@ -1,5 +1,5 @@
 import { createRemoteJWKSet, jwtVerify, type JWTPayload, type JWTVerifyGetKey } from 'jose';
-import { scopes as allScopes, type Scope } from '@flex/contracts';
+import { Rejection, scopes as allScopes, type Scope } from '@flex/contracts';
 import { refuse } from '../http/problems.js';
 import type { ApiKeyRing } from './api-keys.js';
 import { openCaller, type Caller } from './caller.js';
@@ -46,6 +46,7 @@ export class Authenticator {
       });
       return callerOf(payload);
     } catch (error) {
+      if (error instanceof Rejection) throw error;
       const code = String((error as { code?: unknown }).code ?? '');
       if (code === 'ERR_JWKS_TIMEOUT' || !code.startsWith('ERR_J'))
         throw refuse.unavailable('The identity provider does not answer', 5);
