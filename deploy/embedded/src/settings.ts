@@ -24,8 +24,10 @@ export interface StackSettings {
   databaseUrl?: string;
   /** How many processes of each service; 0 = none. */
   replicas: Record<ServiceName, number>;
-  /** The JavaScript file of a service; `{service}` stands for its name. */
-  entry: string;
+  /** Runs this JavaScript file for every service; `{service}` stands for its name. Default: the services themselves. */
+  entry?: string;
+  /** Bundled services start faster; plain ones have source maps. */
+  bundled: boolean;
   startTimeoutMs: number;
   /** How long a service may drain before it is killed. */
   stopTimeoutMs: number;
@@ -76,7 +78,8 @@ export function readSettings(env: NodeJS.ProcessEnv, choices: StackChoices = {})
     natsUrl: env.NATS_URL || undefined,
     databaseUrl: env.DATABASE_URL || undefined,
     replicas,
-    entry: env.FLEX_SERVICE_ENTRY || resolve(CHECKOUT, 'apps/{service}/dist/main.js'),
+    entry: env.FLEX_SERVICE_ENTRY || undefined,
+    bundled: env.FLEX_BUNDLE !== '0',
     startTimeoutMs: wholeNumber('FLEX_START_TIMEOUT', env.FLEX_START_TIMEOUT || '60', 1, 3_600) * 1_000,
     stopTimeoutMs: wholeNumber('FLEX_STOP_TIMEOUT', env.FLEX_STOP_TIMEOUT || '10', 1, 3_600) * 1_000,
   };

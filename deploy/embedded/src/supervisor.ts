@@ -16,6 +16,7 @@ import { postgresRunner } from './postgres-binary.js';
 import { databaseUrl, ensureDatabase, initialise, serveCommand, whyNotServing } from './postgres-server.js';
 import { identify, type ProcessIdentity } from './process-identity.js';
 import { boundLog } from './process-logs.js';
+import { bundleOf, plainService, refreshBundles } from './service-bundle.js';
 import { SERVICES, type PortChoice, type ServiceName, type StackSettings } from './settings.js';
 import {
   acquireLock,
@@ -59,6 +60,7 @@ export class Supervisor {
   private readonly self: ProcessIdentity;
   private readonly servers: ManagedProcess[] = [];
   private readonly services: ManagedProcess[] = [];
+  private readonly programs = new Map<ServiceName, string[]>();
   private readonly abort = new AbortController();
   private phase: StackState['phase'] = 'starting';
   private readonly since = new Date().toISOString();
@@ -95,7 +97,7 @@ export class Supervisor {
     const gatewayPort = await choosePort(settings.gateway, 'FLEX_PORT');
     this.urls.url = `http://127.0.0.1:${gatewayPort}`;
     this.logTimer = setInterval(() => this.boundLogs(), LOG_CHECK_MS);
-    await this.together([this.startNats(), this.startPostgres()]);
+    await this.together([this.startNats(), this.startPostgres(), this.findPrograms()]);
     for (const name of SERVICES) {
       for (let n = 1; n <= settings.replicas[name]; n += 1) {
         this.services.push(
@@ -181,6 +183,24 @@ export class Supervisor {
     this.urls.databaseUrl = await ensureDatabase(maintenance, 'flex');
   }
 
+  /** What Node has to run for each service. */
+  private async findPrograms(): Promise<void> {
+    const { entry, replicas } = this.settings;
+    const wanted = SERVICES.filter((service) => replicas[service] > 0);
+    let { bundled } = this.settings;
+    if (bundled && !entry) {
+      await refreshBundles(wanted).catch((error: Error) => {
+        this.progress(`services run unbundled: ${error.message}`);
+        bundled = false;
+      });
+    }
+    for (const service of wanted) {
+      if (entry) this.programs.set(service, [entry.replace('{service}', service)]);
+      else if (bundled) this.programs.set(service, [bundleOf(service)]);
+      else this.programs.set(service, ['--enable-source-maps', plainService(service)]);
+    }
+  }
+
   private startServer(plan: Pick<ProcessPlan, 'name' | 'launch' | 'isReady' | 'stopSignal'>): Promise<void> {
     this.abort.signal.throwIfAborted();
     const managed = this.manage({
@@ -204,7 +224,7 @@ export class Supervisor {
         const port = fixedPort ?? (await freePort());
         return {
           command: process.execPath,
-          args: ['--enable-source-maps', settings.entry.replace('{service}', service)],
+          args: this.programs.get(service) ?? [],
           env: {
             ...this.env,
             NODE_ENV: this.env.NODE_ENV ?? 'production',
