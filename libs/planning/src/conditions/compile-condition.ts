@@ -1,6 +1,14 @@
-import type { Condition, Json, JsonLogic } from '@flex/contracts';
+import type { Condition, JsonLogic } from '@flex/contracts';
 import { nearestName } from '../naming/nearest-name.js';
-import { contextRoots, itemScoped, isOperation, MAX_DEPTH, MAX_OPERATIONS, operandsOf, operators } from './operators.js';
+import {
+  contextRoots,
+  itemScoped,
+  isOperation,
+  MAX_DEPTH,
+  MAX_OPERATIONS,
+  operandsOf,
+  operators,
+} from './operators.js';
 import { parseCondition } from './parse-condition.js';
 import { ConditionSyntaxError } from './tokens.js';
 
@@ -37,7 +45,8 @@ export function compileCondition(condition: Condition, options: ConditionOptions
     if (error instanceof ConditionSyntaxError) {
       return { ok: false, message: error.message, line: error.line, column: error.column, pointer: '' };
     }
-    if (error instanceof LogicFault) return { ok: false, message: error.message, line: 1, column: 1, pointer: error.pointer };
+    if (error instanceof LogicFault)
+      return { ok: false, message: error.message, line: 1, column: 1, pointer: error.pointer };
     throw error;
   }
 }
@@ -61,8 +70,10 @@ class Compiler {
 
   compile(logic: unknown, pointer: string, scope: Scope, depth: number): JsonLogic {
     if (depth > MAX_DEPTH) throw new LogicFault(`The condition is nested more than ${MAX_DEPTH} deep`, pointer);
-    if (++this.operations > MAX_OPERATIONS) throw new LogicFault(`The condition has more than ${MAX_OPERATIONS} parts`, pointer);
-    if (Array.isArray(logic)) return logic.map((item, index) => this.compile(item, `${pointer}/${index}`, scope, depth + 1));
+    if (++this.operations > MAX_OPERATIONS)
+      throw new LogicFault(`The condition has more than ${MAX_OPERATIONS} parts`, pointer);
+    if (Array.isArray(logic))
+      return logic.map((item, index) => this.compile(item, `${pointer}/${index}`, scope, depth + 1));
     if (logic === null || typeof logic === 'boolean' || typeof logic === 'string') return logic;
     if (typeof logic === 'number' && Number.isFinite(logic)) return logic;
     if (!isOperation(logic)) {
@@ -73,18 +84,34 @@ class Compiler {
     const arity = Object.hasOwn(operators, op) ? operators[op] : undefined;
     if (arity === undefined) {
       const meant = nearestName(op, Object.keys(operators));
-      throw new LogicFault(`Unknown operator "${op}"${meant === undefined ? `; known are ${Object.keys(operators).join(' ')}` : `; did you mean "${meant}"?`}`, inner);
+      throw new LogicFault(
+        `Unknown operator "${op}"${meant === undefined ? `; known are ${Object.keys(operators).join(' ')}` : `; did you mean "${meant}"?`}`,
+        inner,
+      );
     }
     const operands = operandsOf(value);
     if (operands.length < arity[0] || operands.length > arity[1]) {
-      const wanted = arity[0] === arity[1] ? `${arity[0]}` : arity[1] === Infinity ? `at least ${arity[0]}` : `${arity[0]} to ${arity[1]}`;
-      throw new LogicFault(`"${op}" takes ${wanted} operand${wanted === '1' ? '' : 's'}, not ${operands.length}`, inner);
+      const wanted =
+        arity[0] === arity[1]
+          ? `${arity[0]}`
+          : arity[1] === Infinity
+            ? `at least ${arity[0]}`
+            : `${arity[0]} to ${arity[1]}`;
+      throw new LogicFault(
+        `"${op}" takes ${wanted} operand${wanted === '1' ? '' : 's'}, not ${operands.length}`,
+        inner,
+      );
     }
     if (op === 'var') return this.variable(operands, inner, scope, depth);
     if (op === 'exists') return { exists: this.path(pathOperand(operands[0]), inner, scope) };
     if (op === 'missing' || op === 'missing_some') return this.missing(op, operands, inner, scope);
     const compiled = operands.map((operand, index) =>
-      this.compile(operand, Array.isArray(value) ? `${inner}/${index}` : inner, index === 1 && (itemScoped.has(op) || op === 'reduce') ? 'item' : scope, depth + 1),
+      this.compile(
+        operand,
+        Array.isArray(value) ? `${inner}/${index}` : inner,
+        index === 1 && (itemScoped.has(op) || op === 'reduce') ? 'item' : scope,
+        depth + 1,
+      ),
     );
     if (compiled.length === 1 && (op === 'and' || op === 'or')) return compiled[0]!;
     return { [op === '?:' ? 'if' : op]: compiled };
@@ -106,7 +133,8 @@ class Compiler {
 
   /** Paths are literal, so that what a condition reads is known before it runs. */
   private path(path: unknown, pointer: string, scope: Scope): string {
-    if (typeof path !== 'string' && typeof path !== 'number') throw new LogicFault('A path is a text such as "facets.qaFindings.scores.overall"', pointer);
+    if (typeof path !== 'string' && typeof path !== 'number')
+      throw new LogicFault('A path is a text such as "facets.qaFindings.scores.overall"', pointer);
     const text = String(path);
     if (scope === 'item') return text;
     const [root, facet] = text.split('.', 2);

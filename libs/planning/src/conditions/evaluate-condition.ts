@@ -59,7 +59,10 @@ class Evaluation {
         return value !== undefined && value !== null;
       }
       case 'missing':
-        return this.missing(args.length === 1 && Array.isArray(at(0)) ? (at(0) as Json[]) : args.map((_, i) => at(i)), data);
+        return this.missing(
+          args.length === 1 && Array.isArray(at(0)) ? (at(0) as Json[]) : args.map((_, i) => at(i)),
+          data,
+        );
       case 'missing_some': {
         const names = at(1);
         const list = Array.isArray(names) ? names : [names];
@@ -100,7 +103,10 @@ class Evaluation {
         return args.length < 3 ? ordered(op, at(0), at(1)) : ordered(op, at(0), at(1)) && ordered(op, at(1), at(2));
       case 'max':
       case 'min': {
-        const numbers = args.map((_, index) => at(index)).filter((value) => value !== null).map(toNumber);
+        const numbers = args
+          .map((_, index) => at(index))
+          .filter((value) => value !== null)
+          .map(toNumber);
         return numbers.length === 0 ? null : finite(op === 'max' ? Math.max(...numbers) : Math.min(...numbers));
       }
       case '+':
@@ -108,7 +114,10 @@ class Evaluation {
       case '*':
       case '/':
       case '%':
-        return arithmetic(op, args.map((_, index) => at(index)));
+        return arithmetic(
+          op,
+          args.map((_, index) => at(index)),
+        );
       case 'map':
       case 'filter':
       case 'all':
@@ -202,7 +211,11 @@ function lookup(data: Json, path: Json): Json | undefined {
 
 /** What JavaScript would make of an object or list in a comparison, without calling anything that data may shadow. */
 const toPrimitive = (value: Json): null | boolean | number | string =>
-  Array.isArray(value) ? value.map(toText).join(',') : value !== null && typeof value === 'object' ? '[object Object]' : value;
+  Array.isArray(value)
+    ? value.map(toText).join(',')
+    : value !== null && typeof value === 'object'
+      ? '[object Object]'
+      : value;
 
 const toText = (value: Json): string => (value === null ? '' : String(toPrimitive(value)));
 
@@ -240,7 +253,9 @@ function ordered(op: '<' | '<=' | '>' | '>=', a: Json, b: Json): boolean {
 
 function arithmetic(op: '+' | '-' | '*' | '/' | '%', values: Json[]): number | null {
   if (values.some((value) => value === null)) return null;
-  const numbers = values.map((value) => (op === '+' || op === '*' ? Number.parseFloat(toText(value)) : toNumber(value)));
+  const numbers = values.map((value) =>
+    op === '+' || op === '*' ? Number.parseFloat(toText(value)) : toNumber(value),
+  );
   const [first, second] = numbers as [number, number | undefined];
   if (op === '+') return finite(numbers.reduce((sum, value) => sum + value, 0));
   if (op === '*') return finite(numbers.reduce((product, value) => product * value, 1));

@@ -29,7 +29,16 @@ const functions: Readonly<Record<string, { op: string; least: number; most: numb
   missing_some: { op: 'missing_some', least: 2, most: 2 },
 };
 
-const words: Readonly<Record<string, string>> = { and: '&&', or: '||', not: '!', is: '==', equals: '==', AND: '&&', OR: '||', NOT: '!' };
+const words: Readonly<Record<string, string>> = {
+  and: '&&',
+  or: '||',
+  not: '!',
+  is: '==',
+  equals: '==',
+  AND: '&&',
+  OR: '||',
+  NOT: '!',
+};
 const equality = new Set(['==', '!=', '===', '!==']);
 const relational = new Set(['<', '<=', '>', '>=']);
 
@@ -75,7 +84,8 @@ class Parser {
     this.at++;
     const logic = { [symbol.text]: [left, this.relation(scope)] };
     const next = this.peek();
-    if (next.kind === 'symbol' && equality.has(next.text)) this.fail(next, 'Comparisons cannot be chained; join two with &&');
+    if (next.kind === 'symbol' && equality.has(next.text))
+      this.fail(next, 'Comparisons cannot be chained; join two with &&');
     return logic;
   }
 
@@ -93,7 +103,8 @@ class Parser {
       if (operands.length === 3) break;
     }
     const next = this.peek();
-    if (next.kind === 'symbol' && relational.has(next.text)) this.fail(next, 'Only a < b < c with the same operator can be chained; join others with &&');
+    if (next.kind === 'symbol' && relational.has(next.text))
+      this.fail(next, 'Only a < b < c with the same operator can be chained; join others with &&');
     return { [symbol.text]: operands };
   }
 
@@ -193,9 +204,13 @@ class Parser {
     }
     if (operands.length < known.least || operands.length > known.most) {
       const wanted = known.least === known.most ? `${known.least}` : `${known.least} or more`;
-      return this.fail(name, `${name.text}() takes ${wanted} argument${known.least === 1 ? '' : 's'}, not ${operands.length}`);
+      return this.fail(
+        name,
+        `${name.text}() takes ${wanted} argument${known.least === 1 ? '' : 's'}, not ${operands.length}`,
+      );
     }
-    if (known.op === 'var' && typeof operands[0] !== 'string') return this.fail(start, 'var() takes a path as text, then a default');
+    if (known.op === 'var' && typeof operands[0] !== 'string')
+      return this.fail(start, 'var() takes a path as text, then a default');
     return { [known.op]: name.text === 'contains' ? [operands[1]!, operands[0]!] : operands };
   }
 
@@ -213,7 +228,12 @@ class Parser {
       } else if (this.accept('[')) {
         const index = this.next();
         if (index.kind === 'string' ? index.text.includes('.') : !/^\d+$/.test(index.text)) {
-          this.fail(index, index.kind === 'string' ? 'A name with a dot cannot be addressed' : 'An index is a whole number from 0, or a name in quotes');
+          this.fail(
+            index,
+            index.kind === 'string'
+              ? 'A name with a dot cannot be addressed'
+              : 'An index is a whole number from 0, or a name in quotes',
+          );
         }
         segments.push(index.text);
         this.expect(']');
@@ -228,11 +248,17 @@ class Parser {
   }
 
   private checkRoot(root: Token, scope: Scope): void {
-    const roots = scope.kind === 'context' ? scope.roots : scope.kind === 'item' ? ['item'] : ['current', 'accumulator'];
+    const roots =
+      scope.kind === 'context' ? scope.roots : scope.kind === 'item' ? ['item'] : ['current', 'accumulator'];
     if (roots === 'any' || roots.includes(root.text)) return;
     if (root.text in words) this.unexpected(root, 'a value');
     const meant = nearestName(root.text, roots);
-    const hint = meant !== undefined ? `did you mean ${meant}?` : scope.kind === 'context' ? `paths begin with ${roots.join(', ')}; a facet is facets.${root.text}` : `here only ${roots.join(' and ')} can be read`;
+    const hint =
+      meant !== undefined
+        ? `did you mean ${meant}?`
+        : scope.kind === 'context'
+          ? `paths begin with ${roots.join(', ')}; a facet is facets.${root.text}`
+          : `here only ${roots.join(' and ')} can be read`;
     this.fail(root, `Unknown name "${root.text}"; ${hint}`);
   }
 
@@ -260,7 +286,10 @@ class Parser {
   private unexpected(token: Token, expected: string): never {
     const meant = token.kind === 'name' ? words[token.text] : undefined;
     const found = token.kind === 'end' ? 'The condition ends' : `Unexpected "${token.text}"`;
-    return this.fail(token, `${found} where ${expected} was expected${meant === undefined ? '' : `; did you mean ${meant}?`}`);
+    return this.fail(
+      token,
+      `${found} where ${expected} was expected${meant === undefined ? '' : `; did you mean ${meant}?`}`,
+    );
   }
 
   private fail(token: Token, message: string): never {

@@ -48,7 +48,10 @@ function print(logic: Json, scope: Scope): Printed {
   if (op === 'exists' && typeof value === 'string') return primary(`exists(${printPath(value, scope)})`);
   const operands = value as Json[];
   const rank = ranks[op];
-  if (rank === undefined) return primary(`${op === '!!' ? 'bool' : op}(${operands.map((operand, index) => print(operand, scopeOf(op, index, scope)).text).join(', ')})`);
+  if (rank === undefined)
+    return primary(
+      `${op === '!!' ? 'bool' : op}(${operands.map((operand, index) => print(operand, scopeOf(op, index, scope)).text).join(', ')})`,
+    );
   if (operands.length === 1) {
     const only = print(operands[0]!, scope);
     // `-5` is a literal, `-(5)` the negation of one.

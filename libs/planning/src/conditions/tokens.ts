@@ -17,9 +17,51 @@ export interface Token {
   column: number;
 }
 
-const symbols = ['===', '!==', '==', '!=', '<=', '>=', '&&', '||', '<', '>', '!', '+', '-', '*', '/', '%', '(', ')', '[', ']', ',', '.'];
-const escapes: Record<string, string> = { n: '\n', t: '\t', r: '\r', b: '\b', f: '\f', '\\': '\\', '"': '"', "'": "'", '/': '/' };
-const slips: Record<string, string> = { '=': '==', '&': '&&', '|': '||', '“': '"', '”': '"', '≤': '<=', '≥': '>=', '≠': '!=' };
+const symbols = [
+  '===',
+  '!==',
+  '==',
+  '!=',
+  '<=',
+  '>=',
+  '&&',
+  '||',
+  '<',
+  '>',
+  '!',
+  '+',
+  '-',
+  '*',
+  '/',
+  '%',
+  '(',
+  ')',
+  '[',
+  ']',
+  ',',
+  '.',
+];
+const escapes: Record<string, string> = {
+  n: '\n',
+  t: '\t',
+  r: '\r',
+  b: '\b',
+  f: '\f',
+  '\\': '\\',
+  '"': '"',
+  "'": "'",
+  '/': '/',
+};
+const slips: Record<string, string> = {
+  '=': '==',
+  '&': '&&',
+  '|': '||',
+  '“': '"',
+  '”': '"',
+  '≤': '<=',
+  '≥': '>=',
+  '≠': '!=',
+};
 
 /** Splits the text form into tokens; throws ConditionSyntaxError. Lines and columns count from 1. */
 export function tokenize(text: string): Token[] {

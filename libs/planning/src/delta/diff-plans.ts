@@ -10,7 +10,9 @@ export function diffPlans(before: PlanGraph, after: PlanGraph): PlanDiff {
   return {
     added: after.nodes.filter((node) => !nodesBefore.has(node.id)).map((node) => node.id),
     removed: before.nodes.filter((node) => !nodesAfter.has(node.id)).map((node) => node.id),
-    changed: after.nodes.filter((node) => nodesBefore.has(node.id) && !sameJson(nodesBefore.get(node.id), node)).map((node) => node.id),
+    changed: after.nodes
+      .filter((node) => nodesBefore.has(node.id) && !sameJson(nodesBefore.get(node.id), node))
+      .map((node) => node.id),
     edgesAdded: after.edges.filter((edge) => !sameJson(edgesBefore.get(edgeKey(edge)), edge)).map(ends),
     edgesRemoved: before.edges.filter((edge) => !sameJson(edgesAfter.get(edgeKey(edge)), edge)).map(ends),
   };

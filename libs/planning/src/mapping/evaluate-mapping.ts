@@ -65,7 +65,8 @@ function concatenate(values: Json[], nothingAsked: boolean): Json | undefined {
 
 /** Assignment that also works for the name `__proto__`, which must become a member like any other. */
 function setOwn(target: Record<string, Json>, key: string, value: Json): void {
-  if (key === '__proto__') Object.defineProperty(target, key, { value, enumerable: true, configurable: true, writable: true });
+  if (key === '__proto__')
+    Object.defineProperty(target, key, { value, enumerable: true, configurable: true, writable: true });
   else target[key] = value;
 }
 

@@ -4,13 +4,14 @@ import { evaluateMapping, mappingReads } from './evaluate-mapping.js';
 import { resolvePointer } from './json-pointer.js';
 import { resolveFacets } from './resolve-facets.js';
 
-const context = {
-  copyVariants: [
-    { id: '1', headline: 'A', body: 'a' },
-    { id: '2', headline: 'B', body: 'b', callToAction: 'Go' },
-  ],
+const copyVariants: Json[] = [
+  { id: '1', headline: 'A', body: 'a' },
+  { id: '2', headline: 'B', body: 'b', callToAction: 'Go' },
+];
+const context: Record<string, Json> = {
+  copyVariants,
   brief: { title: 'T', 'a/b': { '~': 1 }, nothing: null },
-} satisfies Record<string, Json>;
+};
 
 describe('a mapping', () => {
   it.each<[string, Mapping, Json | undefined]>([
@@ -25,22 +26,33 @@ describe('a mapping', () => {
     ['reads no index with leading zero', { from: '/copyVariants/01' }, undefined],
     [
       'reshapes each item',
-      { each: { from: '/copyVariants' }, as: { object: { headline: { from: '/headline' }, cta: { from: '/callToAction', default: 'Read' } } } },
+      {
+        each: { from: '/copyVariants' },
+        as: { object: { headline: { from: '/headline' }, cta: { from: '/callToAction', default: 'Read' } } },
+      },
       [
         { headline: 'A', cta: 'Read' },
         { headline: 'B', cta: 'Go' },
       ],
     ],
-    ['leaves out items that come to nothing', { each: { from: '/copyVariants' }, as: { from: '/callToAction' } }, ['Go']],
+    [
+      'leaves out items that come to nothing',
+      { each: { from: '/copyVariants' }, as: { from: '/callToAction' } },
+      ['Go'],
+    ],
     ['is undefined when each gives no list', { each: { from: '/brief' }, as: { from: '' } }, undefined],
     ['leaves absent members out', { object: { a: { from: '/none' }, b: { value: 1 } } }, { b: 1 }],
     ['leaves absent items out', { array: [{ from: '/none' }, { value: 1 }] }, [1]],
-    ['joins lists', { concat: [{ from: '/copyVariants' }, { value: [1] }, { value: 2 }] }, [...context.copyVariants, 1, 2]],
+    ['joins lists', { concat: [{ from: '/copyVariants' }, { value: [1] }, { value: 2 }] }, [...copyVariants, 1, 2]],
     ['joins texts', { concat: [{ from: '/brief/title' }, { value: '-' }, { value: 1 }] }, 'T-1'],
     ['joins nothing to an empty list', { concat: [] }, []],
     ['is undefined when nothing that it joins is there', { concat: [{ from: '/none' }] }, undefined],
     ['takes the first that is defined', { first: [{ from: '/none' }, { from: '/brief/title' }, { value: 1 }] }, 'T'],
-    ['takes a value as it is, also one that looks like a mapping', { value: { from: '/brief/title' } }, { from: '/brief/title' }],
+    [
+      'takes a value as it is, also one that looks like a mapping',
+      { value: { from: '/brief/title' } },
+      { from: '/brief/title' },
+    ],
   ])('%s', (_what, mapping, result) => {
     expect(issuesOf(MappingSchema, mapping)).toEqual([]);
     expect(evaluateMapping(mapping, context)).toEqual(result);
@@ -54,7 +66,10 @@ describe('a mapping', () => {
 
   it('names what it reads of the context', () => {
     const mapping: Mapping = {
-      object: { a: { each: { from: '/copyVariants' }, as: { from: '/headline' } }, b: { first: [{ from: '/brief/x' }, { from: '' }] } },
+      object: {
+        a: { each: { from: '/copyVariants' }, as: { from: '/headline' } },
+        b: { first: [{ from: '/brief/x' }, { from: '' }] },
+      },
     };
     expect(mappingReads(mapping)).toEqual(['copyVariants', 'brief', '']);
   });
@@ -63,7 +78,11 @@ describe('a mapping', () => {
 const mappings = fc.letrec<{ mapping: Mapping }>((tie) => ({
   mapping: fc.oneof(
     { maxDepth: 3 },
-    fc.record({ from: fc.array(fc.constantFrom('a', 'b', '0', '__proto__', 'length')).map((tokens) => tokens.map((token) => `/${token}`).join('')) }),
+    fc.record({
+      from: fc
+        .array(fc.constantFrom('a', 'b', '0', '__proto__', 'length'))
+        .map((tokens) => tokens.map((token) => `/${token}`).join('')),
+    }),
     fc.record({ value: fc.jsonValue() as fc.Arbitrary<Json> }),
     fc.record({ each: tie('mapping'), as: tie('mapping') }),
     fc.record({ object: fc.dictionary(fc.string(), tie('mapping'), { maxKeys: 3 }) }),
@@ -121,13 +140,21 @@ describe('the facets that a node reads', () => {
       written: (nodeId, facet) => (done.includes(nodeId) ? written[nodeId]?.[facet] : undefined),
       literal: (facet) => (facet === 'own' ? 'mine' : undefined),
     });
-  const from = (nodeId: string, facet = 'copyVariants', more: Partial<FacetSource> = {}): FacetSource => ({ facet, source: 'node', nodeId, ...more });
+  const from = (nodeId: string, facet = 'copyVariants', more: Partial<FacetSource> = {}): FacetSource => ({
+    facet,
+    source: 'node',
+    nodeId,
+    ...more,
+  });
 
   it('come from its source', () => {
     expect(read([from('w1')], ['w1'])).toEqual({ values: { copyVariants: [1] }, provenance: { copyVariants: 'w1' } });
   });
   it('are joined where branches meet: lists end to end, of other values the last', () => {
-    expect(read([from('w1'), from('w2')], ['w1', 'w2'])).toEqual({ values: { copyVariants: [1, 2] }, provenance: { copyVariants: 'w1,w2' } });
+    expect(read([from('w1'), from('w2')], ['w1', 'w2'])).toEqual({
+      values: { copyVariants: [1, 2] },
+      provenance: { copyVariants: 'w1,w2' },
+    });
     expect(read([from('text', 'note'), from('text2', 'note')], ['text', 'text2']).values).toEqual({ note: 'y' });
   });
   it('are those of the alternative that ran', () => {
@@ -140,13 +167,21 @@ describe('the facets that a node reads', () => {
   });
   it('come from the envelope until a node wrote them', () => {
     const sources: FacetSource[] = [{ facet: 'copyVariants', source: 'envelope' }, from('w1')];
-    expect(read(sources, [], { copyVariants: [0] })).toEqual({ values: { copyVariants: [0] }, provenance: { copyVariants: 'envelope' } });
+    expect(read(sources, [], { copyVariants: [0] })).toEqual({
+      values: { copyVariants: [0] },
+      provenance: { copyVariants: 'envelope' },
+    });
     expect(read(sources, ['w1'], { copyVariants: [0] }).values).toEqual({ copyVariants: [1] });
   });
   it('go by the name that the reader knows, whatever specialisation was written', () => {
-    expect(read([from('child', 'writerBrief', { as: 'campaignBrief' })], ['child']).values).toEqual({ writerBrief: { c: 1 } });
+    expect(read([from('child', 'writerBrief', { as: 'campaignBrief' })], ['child']).values).toEqual({
+      writerBrief: { c: 1 },
+    });
   });
   it('can be its own literals, or be absent', () => {
-    expect(read([{ facet: 'own', source: 'branch' }, from('w1')], [])).toEqual({ values: { own: 'mine' }, provenance: { own: 'branch' } });
+    expect(read([{ facet: 'own', source: 'branch' }, from('w1')], [])).toEqual({
+      values: { own: 'mine' },
+      provenance: { own: 'branch' },
+    });
   });
 });

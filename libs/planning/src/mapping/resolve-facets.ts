@@ -14,12 +14,19 @@ export interface FacetLookup {
  * The values that a node (or the final answer) reads, and for each where it came from: `envelope`, `branch`, or node ids
  * joined by commas. Facets of which no source has a value are absent.
  */
-export function resolveFacets(sources: readonly FacetSource[], lookup: FacetLookup): { values: Record<string, Json>; provenance: Record<string, string> } {
+export function resolveFacets(
+  sources: readonly FacetSource[],
+  lookup: FacetLookup,
+): { values: Record<string, Json>; provenance: Record<string, string> } {
   const present = new Map<string, { source: FacetSource; value: Json }[]>();
   for (const source of sources) {
     const name = source.as ?? source.facet;
     const value =
-      source.source === 'node' ? lookup.written(source.nodeId!, name) : source.source === 'branch' ? lookup.literal(source.facet) : lookup.given(name);
+      source.source === 'node'
+        ? lookup.written(source.nodeId!, name)
+        : source.source === 'branch'
+          ? lookup.literal(source.facet)
+          : lookup.given(name);
     if (value === undefined) continue;
     const list = present.get(source.facet);
     if (list === undefined) present.set(source.facet, [{ source, value }]);

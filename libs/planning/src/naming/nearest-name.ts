@@ -25,7 +25,8 @@ export function nearestNames(wrong: string, names: Iterable<string>, count: numb
     .map(({ name }) => name);
 }
 
-const isPart = (part: string, whole: string): boolean => part.length > 3 && (whole.startsWith(part) || whole.endsWith(part));
+const isPart = (part: string, whole: string): boolean =>
+  part.length > 3 && (whole.startsWith(part) || whole.endsWith(part));
 
 const squash = (name: string): string => name.toLowerCase().replaceAll(/[\s._-]/g, '');
 
@@ -40,7 +41,8 @@ function editDistance(a: string, b: string, limit: number): number {
     for (let j = 1; j <= b.length; j++) {
       const replaced = last[j - 1]! + (a[i - 1] === b[j - 1] ? 0 : 1);
       let cost = Math.min(replaced, last[j]! + 1, row[j - 1]! + 1);
-      if (i > 1 && j > 1 && a[i - 1] === b[j - 2] && a[i - 2] === b[j - 1]) cost = Math.min(cost, beforeLast[j - 2]! + 1);
+      if (i > 1 && j > 1 && a[i - 1] === b[j - 2] && a[i - 2] === b[j - 1])
+        cost = Math.min(cost, beforeLast[j - 2]! + 1);
       row.push(cost);
       best = Math.min(best, cost);
     }

@@ -14,7 +14,12 @@ interface Walkable {
  * Names of the fields that a schema of ours supports at a pointer into a value; undefined where it does not say.
  * `named` holds the schemas that others refer to by name.
  */
-export function supportedFields(schema: unknown, value: unknown, tokens: readonly string[], named: Readonly<Record<string, unknown>>): string[] | undefined {
+export function supportedFields(
+  schema: unknown,
+  value: unknown,
+  tokens: readonly string[],
+  named: Readonly<Record<string, unknown>>,
+): string[] | undefined {
   let current = variantOf(schema as Walkable, value, named);
   let inner = value;
   for (const token of tokens) {
@@ -35,5 +40,7 @@ function variantOf(schema: Walkable, value: unknown, named: Readonly<Record<stri
     const wanted = (value as Record<string, unknown> | null)?.[tag];
     return schema.oneOf?.find((variant) => variant.properties?.[tag]?.const === wanted);
   }
-  return schema.properties === undefined && schema.anyOf !== undefined ? schema.anyOf.find((variant) => variant.properties !== undefined) : schema;
+  return schema.properties === undefined && schema.anyOf !== undefined
+    ? schema.anyOf.find((variant) => variant.properties !== undefined)
+    : schema;
 }

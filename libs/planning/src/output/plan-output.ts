@@ -1,7 +1,15 @@
-import type { JsonSchema, Mapping, OutputComposition, OutputContract, PlannerDiagnostic, RegistrySnapshot } from '@flex/contracts';
+import type {
+  JsonSchema,
+  Mapping,
+  OutputComposition,
+  OutputContract,
+  PlannerDiagnostic,
+  RegistrySnapshot,
+} from '@flex/contracts';
 import { escapeToken } from '../mapping/json-pointer.js';
 import { facetObject } from '../validation/facet-schemas.js';
-import { deref, propertiesOf, requiredOf, reshape } from './schema-shape.js';
+import { resolveSchema } from '../relevance/resolve-contract.js';
+import { shapeOf } from '../relevance/schema-shape.js';
 
 /** The facet that an injected transformation writes when the answer differs in shape from every facet. */
 export const OUTPUT_FACET = 'output';
@@ -46,7 +54,9 @@ function providersOf(facet: string, { written, available, ancestors }: OutputSou
 }
 
 const read = (names: readonly string[]): Mapping =>
-  names.length === 1 ? { from: `/${escapeToken(names[0]!)}` } : { first: names.map((name) => ({ from: `/${escapeToken(name)}` })) };
+  names.length === 1
+    ? { from: `/${escapeToken(names[0]!)}` }
+    : { first: names.map((name) => ({ from: `/${escapeToken(name)}` })) };
 
 const keyOf = (facet: string, snapshot: RegistrySnapshot): string => snapshot.facets.get(facet)?.propertyKey ?? facet;
 
@@ -77,94 +87,59 @@ function facetsOutput(facets: readonly string[], sources: OutputSources): Planne
   return { composition: { mode: 'facets', schema, mapping: { object } }, goals, diagnostics };
 }
 
-/** The keywords of a facet's schema and of those that it specialises, enough to compare shapes. */
-function shapeOf(facet: string, sources: OutputSources): JsonSchema {
-  const schemas = sources.ancestors(facet).flatMap((name) => sources.snapshot.facets.get(name)?.schema ?? []);
-  const merged: Record<string, unknown> = {};
-  for (const schema of schemas.toReversed()) {
-    if (typeof schema === 'boolean') continue;
-    const properties = { ...propertiesOf(merged), ...propertiesOf(schema) };
-    Object.assign(merged, schema, Object.keys(properties).length > 0 ? { properties } : {});
-  }
-  return merged;
-}
-
+/** The answer's members from the facets that the plan has, by name or by form. */
 function schemaOutput(schema: JsonSchema, sources: OutputSources): PlannedOutput {
-  const done = (mapping: Mapping, goals: string[], diagnostics: PlannerDiagnostic[] = []): PlannedOutput => ({
+  const { snapshot, written, available, derived } = sources;
+  if (derived.has(OUTPUT_FACET)) {
+    return {
+      composition: { mode: 'json_schema', schema, mapping: { from: `/${OUTPUT_FACET}` } },
+      goals: [OUTPUT_FACET],
+      diagnostics: [],
+    };
+  }
+  // Of two facets that fit equally well the one written last is meant.
+  const known = [...new Set([...written.toReversed(), ...available])];
+  const { parts, diagnostics } = resolveSchema(schema, { snapshot, known, supply: () => 2 });
+  const whole = parts.find((part) => part.name === undefined);
+  const members = new Map(parts.map((part) => [part.name ?? '', { facet: part.facet, mapping: part.mapping }]));
+  // What mappings derive, and free inputs, have no schema to be compared: their name has to say it.
+  const free = [...shapeOf(schema).properties.keys()].filter(
+    (name) => known.includes(name) && !snapshot.facets.has(name),
+  );
+  for (const name of free) members.set(name, { facet: name, mapping: read([name]) });
+  const mapping: Mapping = whole?.mapping ?? {
+    object: Object.fromEntries([...members].map(([name, member]) => [name, member.mapping])),
+  };
+  const open = free.length > 0 ? diagnostics.filter(({ pointer }) => !isAnswered(pointer, free)) : diagnostics;
+  const suggestion = `Add a transformation with a mapping that writes ${OUTPUT_FACET}, from ${known.slice(0, 8).join(', ')}`;
+  return {
     composition: { mode: 'json_schema', schema, mapping },
-    goals,
-    diagnostics,
-  });
-  if (sources.derived.has(OUTPUT_FACET)) return done({ from: `/${OUTPUT_FACET}` }, [OUTPUT_FACET]);
-  const root = deref(schema, schema);
-  const properties = Object.entries(propertiesOf(root));
-  if (properties.length === 0) {
-    const whole = byShape(root, schema, sources);
-    if (whole !== undefined) return done(whole.mapping, [whole.facet]);
-    return done({ value: null }, [], [unsatisfiable('', 'The output contract is not an object, and no facet of the plan has its shape', sources)]);
-  }
-  const object: Record<string, Mapping> = {};
-  const goals: string[] = [];
-  const diagnostics: PlannerDiagnostic[] = [];
-  for (const [name, part] of properties) {
-    const found = byName(name, sources) ?? byShape(part, schema, sources);
-    if (found !== undefined) {
-      object[name] = found.mapping;
-      goals.push(found.facet);
-    } else if (requiredOf(root).includes(name)) {
-      diagnostics.push(unsatisfiable(`/properties/${escapeToken(name)}`, `No facet of the plan gives the output's required property ${name}`, sources));
-    }
-  }
-  if (goals.length === 0 && diagnostics.length === 0) {
-    diagnostics.push(unsatisfiable('', 'No facet of the plan fits any property of the output', sources));
-  }
-  return done({ object }, [...new Set(goals)], diagnostics);
+    goals: [...new Set([...members.values()].map(({ facet }) => facet))],
+    diagnostics: open.map((found) => ({ ...found, suggestion })),
+  };
 }
 
-const unsatisfiable = (pointer: string, message: string, { written }: OutputSources): PlannerDiagnostic => ({
-  code: 'OUTPUT_CONTRACT_UNSATISFIABLE',
-  severity: 'error',
-  message,
-  pointer: `/outputContract/schema${pointer}`,
-  suggestion: `Add a transformation with a mapping that writes ${OUTPUT_FACET}${written.length > 0 ? ` from ${[...new Set(written)].slice(-8).join(', ')}` : ''}`,
-});
-
-/** A facet of the property's name, or with that property key. */
-function byName(name: string, sources: OutputSources): { facet: string; mapping: Mapping } | undefined {
-  const candidates = providersOf(name, sources);
-  const named =
-    candidates[0] ??
-    [...sources.written.toReversed(), ...sources.available].find((facet) => sources.snapshot.facets.get(facet)?.propertyKey === name);
-  return named === undefined ? undefined : { facet: named, mapping: read(candidates.length > 0 ? candidates : [named]) };
-}
-
-/** The facet last written whose structure gives what is wanted, reshaped if need be. Bare texts and numbers prove nothing. */
-function byShape(wanted: unknown, root: JsonSchema, sources: OutputSources): { facet: string; mapping: Mapping } | undefined {
-  const target = deref(wanted, root) as { type?: unknown } | undefined;
-  if (target?.type !== 'array' && target?.type !== 'object') return undefined;
-  for (const facet of [...new Set(sources.written.toReversed())]) {
-    const shape = shapeOf(facet, sources);
-    if (typeof shape === 'boolean' || shape['type'] !== target.type) continue;
-    const way = reshape(`/${escapeToken(facet)}`, shape, shape, target, root);
-    if (way !== undefined && sharesNames(shape, target)) return { facet, mapping: way.mapping };
-  }
-  return undefined;
-}
-
-/** Two lists or objects without a member name in common only look alike. */
-function sharesNames(shape: JsonSchema, target: unknown): boolean {
-  const inner = (schema: unknown): unknown => ((schema as { type?: unknown }).type === 'array' ? ((schema as { items?: unknown }).items ?? {}) : schema);
-  const names = Object.keys(propertiesOf(inner(target)));
-  return names.length === 0 || names.some((name) => name in propertiesOf(inner(shape)));
-}
+/** Whether a finding is about a member that is there after all, or about there being none. */
+const isAnswered = (pointer: string | undefined, names: readonly string[]): boolean =>
+  pointer === '/outputContract/schema' ||
+  names.some((name) => pointer === `/outputContract/schema/properties/${escapeToken(name)}`);
 
 function freeformOutput(sources: OutputSources): PlannedOutput {
-  const goals = sources.derived.has(OUTPUT_FACET) ? [OUTPUT_FACET] : [...new Set(sources.unread.length > 0 ? sources.unread : sources.written)];
+  const goals = sources.derived.has(OUTPUT_FACET)
+    ? [OUTPUT_FACET]
+    : [...new Set(sources.unread.length > 0 ? sources.unread : sources.written)];
   if (goals.length === 0) {
     return {
       composition: { mode: 'freeform', schema: true, mapping: { object: {} } },
       goals,
-      diagnostics: [{ code: 'OUTPUT_CONTRACT_UNSATISFIABLE', severity: 'error', message: 'No node of the plan writes anything', pointer: '/outputContract' }],
+      diagnostics: [
+        {
+          code: 'OUTPUT_CONTRACT_UNSATISFIABLE',
+          severity: 'error',
+          message: 'No node of the plan writes anything',
+          pointer: '/outputContract',
+        },
+      ],
     };
   }
   const mapping: Mapping = sources.derived.has(OUTPUT_FACET)

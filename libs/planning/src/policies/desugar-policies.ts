@@ -1,5 +1,6 @@
 type Loose = Record<string, unknown>;
-const isRecord = (value: unknown): value is Loose => value !== null && typeof value === 'object' && !Array.isArray(value);
+const isRecord = (value: unknown): value is Loose =>
+  value !== null && typeof value === 'object' && !Array.isArray(value);
 
 /** Writes the short form of a trigger, its bare name, as `{"kind": name}`. Whatever else is wrong stays, for the schema to refuse. */
 export function desugarPolicies(policies: unknown): unknown {

@@ -37,7 +37,11 @@ export function evaluatePolicies(request: Occasion): PolicyVerdict {
     }
     const spent = timesTriggered(context, policy.id);
     if (spent >= policy.maxTriggers) {
-      evaluations.push({ policyId: policy.id, matched: true, reason: `budget used up: it acted ${spent} of ${policy.maxTriggers} times` });
+      evaluations.push({
+        policyId: policy.id,
+        matched: true,
+        reason: `budget used up: it acted ${spent} of ${policy.maxTriggers} times`,
+      });
     } else if (acts !== undefined) {
       evaluations.push({ policyId: policy.id, matched: true, reason: `${acts.policyId} comes first` });
     } else {
@@ -50,7 +54,11 @@ export function evaluatePolicies(request: Occasion): PolicyVerdict {
 }
 
 /** Why a policy does not match the occasion; undefined when it does. */
-function mismatch(policy: NormalizedRuntimePolicy, { occasion, node, nodeId }: Occasion, context: Context): string | undefined {
+function mismatch(
+  policy: NormalizedRuntimePolicy,
+  { occasion, node, nodeId }: Occasion,
+  context: Context,
+): string | undefined {
   const { trigger } = policy;
   if (!concerns(trigger.kind, occasion)) return `waits for ${trigger.kind}`;
   const contextNode = record(context['node']);
@@ -58,7 +66,8 @@ function mismatch(policy: NormalizedRuntimePolicy, { occasion, node, nodeId }: O
   if (!selects(trigger.selector, subject && { ...contextNode, ...subject })) return 'the selector means other nodes';
   if (trigger.kind === 'onTimeout' && trigger.ms !== undefined) {
     const duration = contextNode['durationMs'];
-    if (typeof duration === 'number' && duration < trigger.ms) return `only ${duration} of ${trigger.ms} ms have passed`;
+    if (typeof duration === 'number' && duration < trigger.ms)
+      return `only ${duration} of ${trigger.ms} ms have passed`;
   }
   if (trigger.kind === 'onMetricBelow') {
     const value = metricValue(trigger.metric ?? '', context);
@@ -69,7 +78,8 @@ function mismatch(policy: NormalizedRuntimePolicy, { occasion, node, nodeId }: O
     const meant = record(context['signal'])['policyId'];
     if (typeof meant === 'string' && meant !== policy.id) return `the signal means ${meant}`;
   }
-  if (trigger.condition !== undefined && !truthy(evaluate(trigger.condition, context))) return 'the condition does not hold';
+  if (trigger.condition !== undefined && !truthy(evaluate(trigger.condition, context)))
+    return 'the condition does not hold';
   return undefined;
 }
 

@@ -25,7 +25,8 @@ export const selects = (
   );
 };
 
-const named = (selector: Selector | undefined): boolean => selector !== undefined && Object.values(selector).some((part) => part !== undefined);
+const named = (selector: Selector | undefined): boolean =>
+  selector !== undefined && Object.values(selector).some((part) => part !== undefined);
 
 /**
  * Ids of the runtime policies that can match this node when it completes, breaks its schema or takes too long: its
@@ -39,13 +40,16 @@ export function matchingHooks(node: HookedNode, policies: NormalizedPolicies): s
 }
 
 function hooks({ trigger, reads }: NormalizedRuntimePolicy, node: HookedNode): boolean {
-  const concerned = () => named(trigger.selector) || reads.length === 0 || reads.some((facet) => node.outputs.includes(facet));
+  const concerned = () =>
+    named(trigger.selector) || reads.length === 0 || reads.some((facet) => node.outputs.includes(facet));
   switch (trigger.kind) {
     case 'onNodeComplete':
       return selects(trigger.selector, node) && concerned();
     case 'onMetricBelow':
       // A metric read from facets comes with their writer; one with a name of its own with any report, or a signal.
-      return selects(trigger.selector, node) && (reads.length === 0 || reads.some((facet) => node.outputs.includes(facet)));
+      return (
+        selects(trigger.selector, node) && (reads.length === 0 || reads.some((facet) => node.outputs.includes(facet)))
+      );
     case 'onValidationFail':
     case 'onTimeout':
       return selects(trigger.selector, node);

@@ -24,7 +24,6 @@ import { Findings } from '../validation/findings.js';
 import { findContradictions } from './contradictions.js';
 import { desugarPolicies } from './desugar-policies.js';
 
-
 /** What of the envelope policies can contradict. */
 export interface PolicyContext {
   outputContract?: OutputContract;
@@ -35,7 +34,10 @@ export interface PolicyContext {
  * unknown or misspelt, values out of range, contradictions and conditions that do not compile are errors, each with a
  * pointer into what was given; then there are no `policies`.
  */
-export function normalizePolicies(given: unknown, context: PolicyContext = {}): { policies?: NormalizedPolicies; diagnostics: PlannerDiagnostic[] } {
+export function normalizePolicies(
+  given: unknown,
+  context: PolicyContext = {},
+): { policies?: NormalizedPolicies; diagnostics: PlannerDiagnostic[] } {
   if (given === undefined || given === null) return { policies: noPolicies(), diagnostics: [] };
   const findings = new Findings();
   const long = desugarPolicies(given);
@@ -58,7 +60,12 @@ export function normalizePolicies(given: unknown, context: PolicyContext = {}): 
         directives: [planner?.directives ?? []].flat(),
       },
       runtime,
-      budget: { ...defaults.budget, maxReplans: DEFAULT_MAX_REPLANS, ...policies.budget, action: policies.budget?.action ?? defaults.budget.action },
+      budget: {
+        ...defaults.budget,
+        maxReplans: DEFAULT_MAX_REPLANS,
+        ...policies.budget,
+        action: policies.budget?.action ?? defaults.budget.action,
+      },
     },
     diagnostics,
   };
@@ -95,7 +102,10 @@ function unknownTag(policies: unknown, pointer: string, findings: Findings): voi
   findings.error(
     typeof value === 'string' ? 'POLICY_UNKNOWN' : 'POLICY_INVALID',
     typeof value === 'string' ? `There is no ${what} "${value}"` : `The ${what} at ${own} needs a ${tag}`,
-    { pointer: `${own}/${tag}`, suggestion: `${meant === undefined ? '' : `Did you mean "${meant}"? `}Supported are ${names.join(', ')}` },
+    {
+      pointer: `${own}/${tag}`,
+      suggestion: `${meant === undefined ? '' : `Did you mean "${meant}"? `}Supported are ${names.join(', ')}`,
+    },
   );
 }
 
@@ -112,7 +122,9 @@ function normalizeRuntime(policy: RuntimePolicy, pointer: string, findings: Find
       for (const facet of compiled.reads) reads.add(facet);
     } else {
       const place = typeof trigger.condition === 'string' ? ` (line ${compiled.line}, column ${compiled.column})` : '';
-      findings.error('CONDITION_INVALID', `The condition of policy ${policy.id}: ${compiled.message}${place}`, { pointer: `${pointer}/trigger/condition${compiled.pointer}` });
+      findings.error('CONDITION_INVALID', `The condition of policy ${policy.id}: ${compiled.message}${place}`, {
+        pointer: `${pointer}/trigger/condition${compiled.pointer}`,
+      });
     }
   }
   if (trigger.kind === 'onMetricBelow') {
@@ -140,7 +152,11 @@ function facetOfMetric(metric: string, pointer: string, findings: Findings): str
   const [root, ...rest] = metric.split('.');
   if (rest.length === 0 || !(contextRoots as readonly string[]).includes(root!)) {
     const meant = rest.length === 0 ? undefined : nearestName(root!, contextRoots);
-    if (meant !== undefined) findings.warn('POLICY_UNKNOWN', `"${metric}" counts as the name of a signalled metric`, { pointer, suggestion: `Did you mean ${[meant, ...rest].join('.')}?` });
+    if (meant !== undefined)
+      findings.warn('POLICY_UNKNOWN', `"${metric}" counts as the name of a signalled metric`, {
+        pointer,
+        suggestion: `Did you mean ${[meant, ...rest].join('.')}?`,
+      });
     return undefined;
   }
   const compiled = compileCondition({ var: metric });
@@ -148,7 +164,8 @@ function facetOfMetric(metric: string, pointer: string, findings: Findings): str
   return root === 'facets' ? rest[0] : undefined;
 }
 
-const maxAttempts = (action: Action): number | undefined => (action.type === 'goto' ? (action.maxAttempts ?? 1) : undefined);
+const maxAttempts = (action: Action): number | undefined =>
+  action.type === 'goto' ? (action.maxAttempts ?? 1) : undefined;
 
 function withDefaults(action: Action): Action {
   if (action.type === 'goto') return { ...action, maxAttempts: action.maxAttempts ?? 1 };
@@ -159,4 +176,3 @@ function withDefaults(action: Action): Action {
     ...(action.rejectAction === undefined ? {} : { rejectAction: withDefaults(action.rejectAction) }),
   };
 }
-

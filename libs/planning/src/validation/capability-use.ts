@@ -7,7 +7,10 @@ export const isEngineNode = (node: Pick<DraftNode, 'kind' | 'mapping' | 'capabil
   (node.kind === 'routing' && node.capabilityId === undefined && node.derivedFrom === undefined);
 
 /** The capability that executes a node: its own, or the one that it derives from. */
-export function capabilityOf(node: Pick<DraftNode, 'capabilityId' | 'derivedFrom'>, snapshot: RegistrySnapshot): RegisteredCapability | undefined {
+export function capabilityOf(
+  node: Pick<DraftNode, 'capabilityId' | 'derivedFrom'>,
+  snapshot: RegistrySnapshot,
+): RegisteredCapability | undefined {
   const id = node.capabilityId ?? node.derivedFrom;
   return id === undefined ? undefined : snapshot.capabilities.get(id);
 }
@@ -25,14 +28,22 @@ export function facetsOf(capability: RegisteredCapability): CapabilityInputs {
   let known = inputs.get(capability);
   if (known === undefined) {
     const names = (required: boolean) =>
-      new Set(capability.inputFacets.filter((input) => (input.required !== false) === required).map((input) => input.facet));
-    inputs.set(capability, (known = { required: names(true), optional: names(false), outputs: new Set(capability.outputFacets) }));
+      new Set(
+        capability.inputFacets.filter((input) => (input.required !== false) === required).map((input) => input.facet),
+      );
+    inputs.set(
+      capability,
+      (known = { required: names(true), optional: names(false), outputs: new Set(capability.outputFacets) }),
+    );
   }
   return known;
 }
 
 /** What a node reads, once its capability's needs are added: required facets, and optional ones that may be absent. */
-export function readsOf(node: DraftNode, capability: RegisteredCapability | undefined): { required: string[]; optional: string[] } {
+export function readsOf(
+  node: DraftNode,
+  capability: RegisteredCapability | undefined,
+): { required: string[]; optional: string[] } {
   if (capability === undefined) {
     // A person or a fallback works with what there is; an engine node needs what it reads.
     const facets = [...new Set(node.inputFacets)];

@@ -8,7 +8,10 @@ export function checkGoal(envelope: TaskEnvelope, canHave: (facet: string) => bo
     const pointer = `/goalConditions/${at}`;
     compiles(goal.condition, `${pointer}/condition`, findings);
     if (!canHave(goal.facet)) {
-      findings.error('OUTPUT_FACET_UNCOVERED', `No node writes ${goal.facet}, which a goal condition looks at`, { facet: goal.facet, pointer: `${pointer}/facet` });
+      findings.error('OUTPUT_FACET_UNCOVERED', `No node writes ${goal.facet}, which a goal condition looks at`, {
+        facet: goal.facet,
+        pointer: `${pointer}/facet`,
+      });
     }
   });
   (envelope.outputContract.constraints ?? []).forEach(({ constraintId, expr, level }, at) => {
@@ -26,11 +29,20 @@ export function checkGoal(envelope: TaskEnvelope, canHave: (facet: string) => bo
 }
 
 /** Facets that a condition reads; undefined, and a finding, when it does not compile. */
-export function compiles(condition: Condition, pointer: string, findings: Findings, constraintId?: string, roots?: 'any'): string[] | undefined {
+export function compiles(
+  condition: Condition,
+  pointer: string,
+  findings: Findings,
+  constraintId?: string,
+  roots?: 'any',
+): string[] | undefined {
   const compiled = compileCondition(condition, roots === undefined ? {} : { roots });
   if (compiled.ok) return compiled.reads;
   const place = typeof condition === 'string' ? ` (line ${compiled.line}, column ${compiled.column})` : '';
-  findings.error('CONDITION_INVALID', `${compiled.message}${place}`, { pointer: pointer + compiled.pointer, constraintId });
+  findings.error('CONDITION_INVALID', `${compiled.message}${place}`, {
+    pointer: pointer + compiled.pointer,
+    constraintId,
+  });
   return undefined;
 }
 

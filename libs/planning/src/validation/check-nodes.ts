@@ -23,7 +23,8 @@ export function checkNodes(
     const capability = checkCapability(node, pointer, snapshot, index, findings);
     if (capability !== undefined && known) checkSupport(node, pointer, capability, index, findings);
     if (node.mapping !== undefined) checkMapping(node, pointer, findings);
-    for (const [at, id] of (node.fallback ?? []).entries()) checkRegistered(node, id, `${pointer}/fallback/${at}`, snapshot, index, findings, 'warn');
+    for (const [at, id] of (node.fallback ?? []).entries())
+      checkRegistered(node, id, `${pointer}/fallback/${at}`, snapshot, index, findings, 'warn');
   });
 }
 
@@ -99,79 +100,125 @@ function checkRegistered(
       nodeId: node.id,
       capabilityId: id,
       pointer,
-      suggestion: others.length > 0 ? `Registered are ${others.join(', ')}` : 'Register a capability that writes these facets',
+      suggestion:
+        others.length > 0 ? `Registered are ${others.join(', ')}` : 'Register a capability that writes these facets',
     });
     return false;
   }
   if (capability.status !== 'active') {
-    const others = node.outputFacets.flatMap((facet) => index.producers(facet)).filter((other) => other.capabilityId !== id);
-    findings[level]('CAPABILITY_INACTIVE', `The capability ${id} is out of service${capability.inactiveReason ? `: ${capability.inactiveReason}` : ''}`, {
-      nodeId: node.id,
-      capabilityId: id,
-      pointer,
-      suggestion: others.length > 0 ? `In service: ${[...new Set(others.map((other) => other.capabilityId))].slice(0, 3).join(', ')}` : undefined,
-    });
+    const others = node.outputFacets
+      .flatMap((facet) => index.producers(facet))
+      .filter((other) => other.capabilityId !== id);
+    findings[level](
+      'CAPABILITY_INACTIVE',
+      `The capability ${id} is out of service${capability.inactiveReason ? `: ${capability.inactiveReason}` : ''}`,
+      {
+        nodeId: node.id,
+        capabilityId: id,
+        pointer,
+        suggestion:
+          others.length > 0
+            ? `In service: ${[...new Set(others.map((other) => other.capabilityId))].slice(0, 3).join(', ')}`
+            : undefined,
+      },
+    );
     return false;
   }
   return true;
 }
 
 /** A node may ask of its capability only what that reads and writes. A derived node may go beyond, if it overlaps at all. */
-function checkSupport(node: DraftNode, pointer: string, capability: RegisteredCapability, index: SnapshotIndex, findings: Findings): void {
+function checkSupport(
+  node: DraftNode,
+  pointer: string,
+  capability: RegisteredCapability,
+  index: SnapshotIndex,
+  findings: Findings,
+): void {
   const { capabilityId } = capability;
   const derived = node.capabilityId === undefined;
   const { required, optional, outputs } = facetsOf(capability);
   const unsupported = (facet: string, verb: string, supported: readonly string[], at: string): void => {
-    const related = supported.find((name) => index.ancestors(name).includes(facet) || index.ancestors(facet).includes(name));
-    findings[derived ? 'warn' : 'error']('FACET_UNSUPPORTED_BY_CAPABILITY', `${capabilityId} does not ${verb} ${facet}`, {
-      nodeId: node.id,
-      capabilityId,
-      facet,
-      pointer: pointer + at,
-      suggestion: related !== undefined ? `Write ${related} instead: the two are related by extends` : `It ${verb}s ${supported.join(', ') || 'nothing'}`,
-    });
+    const related = supported.find(
+      (name) => index.ancestors(name).includes(facet) || index.ancestors(facet).includes(name),
+    );
+    findings[derived ? 'warn' : 'error'](
+      'FACET_UNSUPPORTED_BY_CAPABILITY',
+      `${capabilityId} does not ${verb} ${facet}`,
+      {
+        nodeId: node.id,
+        capabilityId,
+        facet,
+        pointer: pointer + at,
+        suggestion:
+          related !== undefined
+            ? `Write ${related} instead: the two are related by extends`
+            : `It ${verb}s ${supported.join(', ') || 'nothing'}`,
+      },
+    );
   };
   node.inputFacets.forEach((facet, at) => {
-    if (!required.has(facet) && !optional.has(facet)) unsupported(facet, 'read', [...required, ...optional], `/inputFacets/${at}`);
+    if (!required.has(facet) && !optional.has(facet))
+      unsupported(facet, 'read', [...required, ...optional], `/inputFacets/${at}`);
   });
   node.outputFacets.forEach((facet, at) => {
     if (!outputs.has(facet)) unsupported(facet, 'write', capability.outputFacets, `/outputFacets/${at}`);
   });
   if (derived && node.outputFacets.length > 0 && !node.outputFacets.some((facet) => outputs.has(facet))) {
-    findings.error('FACET_UNSUPPORTED_BY_CAPABILITY', `${node.id} derives from ${capabilityId}, which writes none of its facets`, {
-      nodeId: node.id,
-      capabilityId,
-      pointer: `${pointer}/derivedFrom`,
-    });
+    findings.error(
+      'FACET_UNSUPPORTED_BY_CAPABILITY',
+      `${node.id} derives from ${capabilityId}, which writes none of its facets`,
+      {
+        nodeId: node.id,
+        capabilityId,
+        pointer: `${pointer}/derivedFrom`,
+      },
+    );
   }
 }
 
 function checkMapping(node: DraftNode, pointer: string, findings: Findings): void {
   const mapping = node.mapping!;
   if (node.kind !== 'transformation') {
-    findings.error('MAPPING_INVALID', `Only a transformation can have a mapping, and ${node.id} is of kind ${node.kind}`, {
-      nodeId: node.id,
-      pointer: `${pointer}/mapping`,
-    });
+    findings.error(
+      'MAPPING_INVALID',
+      `Only a transformation can have a mapping, and ${node.id} is of kind ${node.kind}`,
+      {
+        nodeId: node.id,
+        pointer: `${pointer}/mapping`,
+      },
+    );
     return;
   }
   for (const facet of node.outputFacets) {
     if (!Object.hasOwn(mapping, facet))
-      findings.error('MAPPING_INVALID', `The mapping of ${node.id} does not say how ${facet} is made`, { nodeId: node.id, facet, pointer: `${pointer}/mapping` });
+      findings.error('MAPPING_INVALID', `The mapping of ${node.id} does not say how ${facet} is made`, {
+        nodeId: node.id,
+        facet,
+        pointer: `${pointer}/mapping`,
+      });
   }
   const readable = new Set([...node.inputFacets, ...Object.keys(node.inputs ?? {})]);
   for (const [facet, part] of Object.entries(mapping)) {
     const at = `${pointer}/mapping/${facet}`;
     if (!node.outputFacets.includes(facet))
-      findings.error('MAPPING_INVALID', `The mapping of ${node.id} makes ${facet}, which is not among its outputFacets`, { nodeId: node.id, facet, pointer: at });
+      findings.error(
+        'MAPPING_INVALID',
+        `The mapping of ${node.id} makes ${facet}, which is not among its outputFacets`,
+        { nodeId: node.id, facet, pointer: at },
+      );
     for (const read of mappingReads(part)) {
       if (read !== '' && !readable.has(read))
-        findings.error('MAPPING_INVALID', `The mapping of ${node.id} reads ${read}, which is not among its inputFacets`, {
-          nodeId: node.id,
-          facet: read,
-          pointer: at,
-          suggestion: `Add ${read} to the inputFacets`,
-        });
+        findings.error(
+          'MAPPING_INVALID',
+          `The mapping of ${node.id} reads ${read}, which is not among its inputFacets`,
+          {
+            nodeId: node.id,
+            facet: read,
+            pointer: at,
+            suggestion: `Add ${read} to the inputFacets`,
+          },
+        );
     }
   }
 }

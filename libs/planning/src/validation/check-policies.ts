@@ -6,7 +6,12 @@ import type { Findings } from './findings.js';
 type Draft = Pick<PlannerDraft, 'nodes'>;
 
 /** Whether the draft keeps to the planner policies: capabilities, kinds, depth, branches; and whether gotos lead anywhere. */
-export function checkPolicies(draft: Draft, policies: NormalizedPolicies, depth: { longest: number; deepest?: string }, findings: Findings): void {
+export function checkPolicies(
+  draft: Draft,
+  policies: NormalizedPolicies,
+  depth: { longest: number; deepest?: string },
+  findings: Findings,
+): void {
   checkSelection(draft, policies, findings);
   checkKinds(draft, policies, findings);
   const { maxDepth } = policies.planner.topology;
@@ -50,7 +55,11 @@ function checkSelection(draft: Draft, { planner }: NormalizedPolicies, findings:
     ] as [string | undefined, string][]) {
       if (id === undefined) continue;
       const details = { nodeId: node.id, capabilityId: id, pointer: `/nodes/${number}/${at}` };
-      if (forbidden.has(id)) findings.error('POLICY_FORBIDDEN', `The policy forbids ${id}`, { ...details, suggestion: 'Use another capability' });
+      if (forbidden.has(id))
+        findings.error('POLICY_FORBIDDEN', `The policy forbids ${id}`, {
+          ...details,
+          suggestion: 'Use another capability',
+        });
       else if (avoided.has(id)) findings.inform('POLICY_FORBIDDEN', `The policy would rather avoid ${id}`, details);
     }
   });
@@ -68,7 +77,10 @@ function checkKinds(draft: Draft, { planner: { topology } }: NormalizedPolicies,
   if (forbidden.size === 0) return;
   draft.nodes.forEach((node, number) => {
     if (forbidden.has(node.kind)) {
-      findings.error('KIND_FORBIDDEN', `The policy forbids ${node.kind} nodes`, { nodeId: node.id, pointer: `/nodes/${number}/kind` });
+      findings.error('KIND_FORBIDDEN', `The policy forbids ${node.kind} nodes`, {
+        nodeId: node.id,
+        pointer: `/nodes/${number}/kind`,
+      });
     }
   });
 }
@@ -88,21 +100,29 @@ function checkTargets(draft: Draft, policies: NormalizedPolicies, findings: Find
     if (action.type !== 'goto' || gotoTargets(draft.nodes, action.next).length > 0) return;
     const names = draft.nodes.flatMap((node) => [node.id, ...(node.capabilityId ? [node.capabilityId] : [])]);
     const meant = nearestName(action.next, names);
-    findings.error('UNKNOWN_NODE', `A policy goes to ${action.next}, and the plan has neither a node nor a capability of that name`, {
-      nodeId: action.next,
-      pointer: `${pointer}/next`,
-      suggestion: meant === undefined ? `Name a node ${action.next}` : `Did you mean ${meant}?`,
-    });
+    findings.error(
+      'UNKNOWN_NODE',
+      `A policy goes to ${action.next}, and the plan has neither a node nor a capability of that name`,
+      {
+        nodeId: action.next,
+        pointer: `${pointer}/next`,
+        suggestion: meant === undefined ? `Name a node ${action.next}` : `Did you mean ${meant}?`,
+      },
+    );
   };
   policies.runtime.forEach((policy, at) => {
     if (!policy.enabled) return;
     check(policy.action, `/policies/runtime/${at}/action`);
     const nodeId = policy.trigger.selector?.nodeId;
     if (nodeId !== undefined && !draft.nodes.some((node) => node.id === nodeId)) {
-      findings.warn('UNKNOWN_NODE', `The policy ${policy.id} watches the node ${nodeId}, which the plan does not have`, {
-        nodeId,
-        pointer: `/policies/runtime/${at}/trigger/selector/nodeId`,
-      });
+      findings.warn(
+        'UNKNOWN_NODE',
+        `The policy ${policy.id} watches the node ${nodeId}, which the plan does not have`,
+        {
+          nodeId,
+          pointer: `/policies/runtime/${at}/trigger/selector/nodeId`,
+        },
+      );
     }
   });
   check(policies.budget.action, '/policies/budget/action');
@@ -119,7 +139,11 @@ export function checkBudget(
   const { optimisation } = policies.planner;
   const { budget } = policies;
   if (budget.maxNodes !== undefined && draft.nodes.length > budget.maxNodes) {
-    findings.error('BUDGET_EXCEEDED', `The plan has ${draft.nodes.length} nodes; the budget allows ${budget.maxNodes}`, { pointer: '/policies/budget/maxNodes' });
+    findings.error(
+      'BUDGET_EXCEEDED',
+      `The plan has ${draft.nodes.length} nodes; the budget allows ${budget.maxNodes}`,
+      { pointer: '/policies/budget/maxNodes' },
+    );
   }
   let [tokens, cost] = [0, 0];
   let dearest: { nodeId: string; tokens: number } | undefined;
@@ -137,14 +161,25 @@ export function checkBudget(
   ] as const;
   for (const [what, estimated, limit, pointer] of limits) {
     if (limit === undefined || estimated <= limit) continue;
-    findings.error('BUDGET_EXCEEDED', `The plan's estimated ${what} of ${round(estimated)} exceed the limit of ${limit}`, {
-      pointer,
-      nodeId: dearest?.nodeId,
-      suggestion: dearest === undefined ? undefined : `The most tokens go to ${dearest.nodeId} (${dearest.tokens}); use a cheaper capability there`,
-    });
+    findings.error(
+      'BUDGET_EXCEEDED',
+      `The plan's estimated ${what} of ${round(estimated)} exceed the limit of ${limit}`,
+      {
+        pointer,
+        nodeId: dearest?.nodeId,
+        suggestion:
+          dearest === undefined
+            ? undefined
+            : `The most tokens go to ${dearest.nodeId} (${dearest.tokens}); use a cheaper capability there`,
+      },
+    );
   }
   if (budget.maxWallMs !== undefined && slowestMs > budget.maxWallMs) {
-    findings.warn('BUDGET_EXCEEDED', `The slowest path is estimated at ${slowestMs} ms; the budget allows ${budget.maxWallMs}`, { pointer: '/policies/budget/maxWallMs' });
+    findings.warn(
+      'BUDGET_EXCEEDED',
+      `The slowest path is estimated at ${slowestMs} ms; the budget allows ${budget.maxWallMs}`,
+      { pointer: '/policies/budget/maxWallMs' },
+    );
   }
 }
 

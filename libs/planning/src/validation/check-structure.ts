@@ -7,7 +7,8 @@ import type { FlowQuestion } from './facet-flow.js';
 /** Whether a draft has the shape of a draft at all; what is not of the right shape is not looked at further. */
 export function checkShape(draft: PlannerDraft, findings: Findings): boolean {
   const issues = issuesOf(PlannerDraftSchema, draft);
-  for (const { pointer, message } of issues) findings.error('DRAFT_MALFORMED', `The draft ${pointer === '' ? '' : `at ${pointer} `}${message}`, { pointer });
+  for (const { pointer, message } of issues)
+    findings.error('DRAFT_MALFORMED', `The draft ${pointer === '' ? '' : `at ${pointer} `}${message}`, { pointer });
   return issues.length === 0;
 }
 
@@ -28,7 +29,11 @@ export function numberNodes(draft: PlannerDraft, findings: Findings): Map<string
 }
 
 /** The draft's edges as numbers; edges and routes into nowhere are faults. */
-export function connectNodes(draft: PlannerDraft, numbers: ReadonlyMap<string, number>, findings: Findings): FlowQuestion['edges'][number][] {
+export function connectNodes(
+  draft: PlannerDraft,
+  numbers: ReadonlyMap<string, number>,
+  findings: Findings,
+): FlowQuestion['edges'][number][] {
   const edges: FlowQuestion['edges'][number][] = [];
   (draft.edges ?? []).forEach((edge, index) => {
     const [from, to] = [numbers.get(edge.from), numbers.get(edge.to)];

@@ -43,7 +43,9 @@ export function compileGraph(
   const edges = connectNodes(draft, numbers, findings);
   const open = (node: DraftNode): boolean => settled?.done.has(node.id) !== true;
   const available = new Set([...envelopeFacets(envelope, snapshot).keys(), ...(question.available ?? [])]);
-  const derived = new Set(draft.nodes.flatMap((node) => (isEngineNode(node) && node.mapping !== undefined ? node.outputFacets : [])));
+  const derived = new Set(
+    draft.nodes.flatMap((node) => (isEngineNode(node) && node.mapping !== undefined ? node.outputFacets : [])),
+  );
   checkNodes(draft.nodes, snapshot, new Set([...available, ...derived]), open, findings);
   if (numbers.size !== draft.nodes.length || draft.nodes.length === 0) return undefined;
 
@@ -59,14 +61,18 @@ export function compileGraph(
   });
   const flow = traceFacets({ nodes, edges, available, ancestors, goals: output.goals });
   if ('cycle' in flow) {
-    cycleFound(flow.cycle.map((number) => draft.nodes[number]!.id), findings);
+    cycleFound(
+      flow.cycle.map((number) => draft.nodes[number]!.id),
+      findings,
+    );
     for (const found of output.diagnostics) findings.add(found);
     return undefined;
   }
   reportUnavailable(draft, flow, question, findings, open);
   for (const found of output.diagnostics) findings.add(suggestProducer(found, question));
   const written = new Set(draft.nodes.flatMap((node) => node.outputFacets).flatMap((facet) => ancestors(facet)));
-  const canHave = (facet: string): boolean => written.has(facet) || available.has(facet) || [...available].some((name) => ancestors(name).includes(facet));
+  const canHave = (facet: string): boolean =>
+    written.has(facet) || available.has(facet) || [...available].some((name) => ancestors(name).includes(facet));
   const { longest, deepest, slowestMs } = measure(draft, flow, question);
   checkPolicies(draft, policies, { longest, deepest }, findings);
   checkGoal(envelope, canHave, findings);
@@ -74,7 +80,21 @@ export function compileGraph(
 
   const planNodes = nodes.map((node, number) => {
     const done = settled?.done.get(node.draft.id);
-    return done ?? keepIfEqual(settled?.before.get(node.draft.id), compileNode(node, number, capabilityOf(node.draft, snapshot), flow.sources[number]!, question, origin, findings));
+    return (
+      done ??
+      keepIfEqual(
+        settled?.before.get(node.draft.id),
+        compileNode(
+          node,
+          number,
+          capabilityOf(node.draft, snapshot),
+          flow.sources[number]!,
+          question,
+          origin,
+          findings,
+        ),
+      )
+    );
   });
   return {
     nodes: planNodes,
@@ -85,7 +105,8 @@ export function compileGraph(
 }
 
 function flowNode(draft: DraftNode, { snapshot, policies }: PlanningQuestion): FlowNode {
-  const branch = draft.branchId === undefined ? undefined : policies.planner.branches.find(({ id }) => id === draft.branchId);
+  const branch =
+    draft.branchId === undefined ? undefined : policies.planner.branches.find(({ id }) => id === draft.branchId);
   const literals = new Set([...Object.keys(branch?.inputs ?? {}), ...Object.keys(draft.inputs ?? {})]);
   return { draft, ...readsOf(draft, capabilityOf(draft, snapshot)), literals };
 }
@@ -93,22 +114,40 @@ function flowNode(draft: DraftNode, { snapshot, policies }: PlanningQuestion): F
 /** Facets that nobody in the plan reads, in the order in which they are written. */
 function unreadFacets(nodes: readonly FlowNode[], ancestors: (facet: string) => readonly string[]): string[] {
   const read = new Set(nodes.flatMap((node) => [...node.required, ...node.optional]));
-  return nodes.flatMap(({ draft }) => draft.outputFacets).filter((facet) => !ancestors(facet).some((name) => read.has(name)));
+  return nodes
+    .flatMap(({ draft }) => draft.outputFacets)
+    .filter((facet) => !ancestors(facet).some((name) => read.has(name)));
 }
 
-function reportUnavailable(draft: PlannerDraft, flow: Flow, question: PlanningQuestion, findings: Findings, open: (node: DraftNode) => boolean): void {
+function reportUnavailable(
+  draft: PlannerDraft,
+  flow: Flow,
+  question: PlanningQuestion,
+  findings: Findings,
+  open: (node: DraftNode) => boolean,
+): void {
   flow.unavailable.forEach((facets, number) => {
     const node = draft.nodes[number]!;
     if (!open(node)) return;
     for (const facet of facets) {
-      const before = { code: 'INPUT_FACET_UNAVAILABLE', severity: 'error', message: `${node.id} needs ${facet}, which neither the envelope nor a node before it provides`, nodeId: node.id, facet, pointer: `/nodes/${number}/inputFacets` } as const;
+      const before = {
+        code: 'INPUT_FACET_UNAVAILABLE',
+        severity: 'error',
+        message: `${node.id} needs ${facet}, which neither the envelope nor a node before it provides`,
+        nodeId: node.id,
+        facet,
+        pointer: `/nodes/${number}/inputFacets`,
+      } as const;
       findings.add(suggestProducer(before, question));
     }
   });
 }
 
 /** Names who could provide a missing facet. */
-function suggestProducer<T extends { facet?: string; suggestion?: string }>(found: T, { snapshot, policies }: PlanningQuestion): T {
+function suggestProducer<T extends { facet?: string; suggestion?: string }>(
+  found: T,
+  { snapshot, policies }: PlanningQuestion,
+): T {
   if (found.facet === undefined || found.suggestion !== undefined || !snapshot.facets.has(found.facet)) return found;
   const forbidden = new Set(policies.planner.selection.forbid);
   const able = indexSnapshot(snapshot)
@@ -116,10 +155,20 @@ function suggestProducer<T extends { facet?: string; suggestion?: string }>(foun
     .filter((capability) => !forbidden.has(capability.capabilityId))
     .slice(0, 3)
     .map((capability) => capability.capabilityId);
-  return { ...found, suggestion: able.length > 0 ? `${able.join(' or ')} would provide it` : `No registered capability provides ${found.facet}; give it as input` };
+  return {
+    ...found,
+    suggestion:
+      able.length > 0
+        ? `${able.join(' or ')} would provide it`
+        : `No registered capability provides ${found.facet}; give it as input`,
+  };
 }
 
-function measure(draft: PlannerDraft, flow: Flow, { snapshot }: PlanningQuestion): { longest: number; deepest?: string; slowestMs: number } {
+function measure(
+  draft: PlannerDraft,
+  flow: Flow,
+  { snapshot }: PlanningQuestion,
+): { longest: number; deepest?: string; slowestMs: number } {
   let longest = 0;
   let deepest: string | undefined;
   const finish = new Float64Array(draft.nodes.length);

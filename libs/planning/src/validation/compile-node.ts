@@ -36,7 +36,8 @@ export function compileNode(
   const output = facetObject(snapshot, draft.outputFacets, [], free ? 'bidirectional' : 'output');
   for (const error of [...input.errors, ...output.errors]) findings.add({ ...error, nodeId: draft.id });
   const keys = { ...input.keys, ...output.keys };
-  const branch = draft.branchId === undefined ? undefined : policies.planner.branches.find(({ id }) => id === draft.branchId);
+  const branch =
+    draft.branchId === undefined ? undefined : policies.planner.branches.find(({ id }) => id === draft.branchId);
   const inputs: Record<string, Json> = { ...branch?.inputs, ...draft.inputs };
   const selection = origin.selections?.[draft.id];
   const estimate = estimateOf(capability?.cost);
@@ -46,9 +47,13 @@ export function compileNode(
     id: draft.id,
     kind: draft.kind,
     ...(draft.capabilityId === undefined ? {} : { capabilityId: draft.capabilityId }),
-    ...(capability === undefined || engine ? {} : { capabilityKey: capabilityKey(capability.capabilityId, capability.tenant) }),
+    ...(capability === undefined || engine
+      ? {}
+      : { capabilityKey: capabilityKey(capability.capabilityId, capability.tenant) }),
     ...(capability === undefined ? {} : { agentType: capability.agentType }),
-    ...(draft.derivedFrom === undefined ? {} : { derivedFrom: draft.derivedFrom, coverage: draft.coverage ?? coverageOf(draft, capability) }),
+    ...(draft.derivedFrom === undefined
+      ? {}
+      : { derivedFrom: draft.derivedFrom, coverage: draft.coverage ?? coverageOf(draft, capability) }),
     label: draft.label,
     facets: {
       input: [...flow.required, ...optional],
@@ -63,7 +68,8 @@ export function compileNode(
     provenance: sources,
     rationale: draft.rationale ?? [],
     ...(selection === undefined ? {} : { selection }),
-    policyHooks: policies.runtime.length === 0 ? [] : matchingHooks({ ...draft, outputs: draft.outputFacets }, policies),
+    policyHooks:
+      policies.runtime.length === 0 ? [] : matchingHooks({ ...draft, outputs: draft.outputFacets }, policies),
     retry: { ...DEFAULT_RETRY, ...capability?.retry, ...draft.retry },
     timeoutMs: draft.timeoutMs ?? capability?.timeoutMs ?? timeoutOf(capability, draft),
     fallback: (draft.fallback ?? []).filter((id) => snapshot.capabilities.get(id)?.status === 'active'),

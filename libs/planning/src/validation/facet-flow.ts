@@ -65,7 +65,13 @@ export function traceFacets(question: FlowQuestion): Flow | { cycle: number[] } 
   const depth = depths(tracer.graph, complete.order);
   const sources = tracer.resolve(complete.order, depth);
   const goalSources = sources.pop()!;
-  return { ...tracer.withoutGoal(), sources, goalSources, order: complete.order.filter((node) => node < sources.length), depth };
+  return {
+    ...tracer.withoutGoal(),
+    sources,
+    goalSources,
+    order: complete.order.filter((node) => node < sources.length),
+    depth,
+  };
 }
 
 const NONE: ReadonlySet<number> = new Set();
@@ -118,7 +124,8 @@ class Tracer {
     });
     const goal = nodes.length - 1;
     if (this.hasEdges) {
-      for (let number = 0; number < goal; number++) if (this.graph.outgoing[number]!.length === 0) this.link(number, goal, []);
+      for (let number = 0; number < goal; number++)
+        if (this.graph.outgoing[number]!.length === 0) this.link(number, goal, []);
     }
     for (const facet of available) {
       for (const name of ancestors(facet)) if (name === facet || !this.given.has(name)) this.given.set(name, facet);
@@ -159,7 +166,11 @@ class Tracer {
       const producers = this.producersOf.get(facet) ?? [];
       const found = precedence.closest(list, producers);
       upstream.set(facet, {
-        producers: new ProducersInOrder(producers.toSorted((a, b) => position[a]! - position[b]!), position, branchOf),
+        producers: new ProducersInOrder(
+          producers.toSorted((a, b) => position[a]! - position[b]!),
+          position,
+          branchOf,
+        ),
         found: new Map(list.map((node, index) => [node, found[index]!])),
       });
     }
@@ -179,7 +190,8 @@ class Tracer {
     let chosen = this.inBranch(draft.branchId, before);
     if (chosen.length === 0 && !started && !(given && this.hasEdges)) chosen = this.byOrder(node, producers, given);
     const certain = chosen.some((producer) => this.conditional[producer] === 0);
-    if (chosen.length > 0 || given) this.readings.push({ node, facet, producers: chosen, fromStart: given && !certain });
+    if (chosen.length > 0 || given)
+      this.readings.push({ node, facet, producers: chosen, fromStart: given && !certain });
     else if (required.includes(facet)) this.unavailable[node]!.push(facet);
   }
 
@@ -223,14 +235,25 @@ class Tracer {
   private guardFallbacks(): void {
     this.nodes.forEach(({ draft }, number) => {
       if (draft.kind !== 'fallback' || draft.outputFacets.length === 0) return;
-      const replaced = [...new Set(draft.outputFacets.flatMap((facet) => this.producersOf.get(facet) ?? []))].filter((other) => {
-        const { kind, branchId } = this.nodes[other]!.draft;
-        return other !== number && kind !== 'fallback' && (draft.branchId === undefined || branchId === draft.branchId);
-      });
-      if (replaced.length === 0 || this.graph.incoming[number]!.some((before) => this.edgeAt.get(before * this.graph.size + number)!.condition !== undefined)) return;
+      const replaced = [...new Set(draft.outputFacets.flatMap((facet) => this.producersOf.get(facet) ?? []))].filter(
+        (other) => {
+          const { kind, branchId } = this.nodes[other]!.draft;
+          return (
+            other !== number && kind !== 'fallback' && (draft.branchId === undefined || branchId === draft.branchId)
+          );
+        },
+      );
+      if (
+        replaced.length === 0 ||
+        this.graph.incoming[number]!.some(
+          (before) => this.edgeAt.get(before * this.graph.size + number)!.condition !== undefined,
+        )
+      )
+        return;
       const absent = draft.outputFacets.map((facet) => ({ '!': [{ exists: `facets.${facet}` }] }));
       for (const other of replaced) {
-        if (!this.graph.outgoing[number]!.includes(other)) this.link(other, number, [], absent.length === 1 ? absent[0]! : { or: absent });
+        if (!this.graph.outgoing[number]!.includes(other))
+          this.link(other, number, [], absent.length === 1 ? absent[0]! : { or: absent });
       }
     });
   }
@@ -248,7 +271,8 @@ class Tracer {
       if (fromStart) sources[node]!.push(source(facet, this.given.get(facet)!, { source: 'envelope' }));
       for (const producer of [...left].sort((a, b) => position[a]! - position[b]!)) {
         const as = this.writtenAs(producer, facet);
-        const replaced = left.size < 2 || this.conditional[producer] === 0 ? NONE : precedence.before([producer], left, depth);
+        const replaced =
+          left.size < 2 || this.conditional[producer] === 0 ? NONE : precedence.before([producer], left, depth);
         const over = [...replaced].map((other) => nodes[other]!.draft.id);
         sources[node]!.push({
           ...source(facet, as, { source: 'node', nodeId: nodes[producer]!.draft.id }),
@@ -258,7 +282,8 @@ class Tracer {
       }
     }
     nodes.forEach(({ literals, required, optional }, number) => {
-      for (const facet of [...required, ...optional]) if (literals.has(facet)) sources[number]!.push({ facet, source: 'branch' });
+      for (const facet of [...required, ...optional])
+        if (literals.has(facet)) sources[number]!.push({ facet, source: 'branch' });
     });
     return sources;
   }

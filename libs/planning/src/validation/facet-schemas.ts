@@ -28,7 +28,12 @@ export function facetObject(
   return object;
 }
 
-function compile(snapshot: RegistrySnapshot, required: readonly string[], optional: readonly string[], direction: FacetDirection): FacetObject {
+function compile(
+  snapshot: RegistrySnapshot,
+  required: readonly string[],
+  optional: readonly string[],
+  direction: FacetDirection,
+): FacetObject {
   const known = (facet: string): boolean => snapshot.facets.has(facet);
   const requests = [
     ...required.filter(known).map((facet) => ({ facet, required: true })),

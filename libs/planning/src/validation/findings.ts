@@ -27,7 +27,10 @@ export class Findings {
     const key = [code, nodeId, facet, capabilityId, pointer, constraintId, message].join('\u0000');
     if (this.byKey.has(key)) return;
     // Absent details are left out, so that equal findings are equal as JSON too.
-    this.byKey.set(key, Object.fromEntries(Object.entries(found).filter(([, value]) => value !== undefined)) as PlannerDiagnostic);
+    this.byKey.set(
+      key,
+      Object.fromEntries(Object.entries(found).filter(([, value]) => value !== undefined)) as PlannerDiagnostic,
+    );
     if (found.severity === 'error') this.errors++;
   }
 

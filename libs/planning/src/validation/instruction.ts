@@ -40,8 +40,12 @@ function facetGuidance(snapshot: RegistrySnapshot, reads: readonly string[], wri
     const about = (names: readonly string[], verb: string) =>
       names.flatMap((name) => {
         // A specialisation without guidance of its own inherits it.
-        const facet = ancestors(name).map((ancestor) => snapshot.facets.get(ancestor)).find((candidate) => candidate?.semantics !== undefined);
-        return facet === undefined ? [] : [`${verb} ${snapshot.facets.get(name)?.title ?? name}: ${semanticsText(facet)}`];
+        const facet = ancestors(name)
+          .map((ancestor) => snapshot.facets.get(ancestor))
+          .find((candidate) => candidate?.semantics !== undefined);
+        return facet === undefined
+          ? []
+          : [`${verb} ${snapshot.facets.get(name)?.title ?? name}: ${semanticsText(facet)}`];
       });
     cache.set(key, (text = [...about(reads, 'Input'), ...about(writes, 'Output')].join('\n')));
   }
@@ -52,7 +56,11 @@ function semanticsText({ semantics }: Facet): string {
   if (semantics === undefined) return '';
   if (typeof semantics === 'string') return semantics;
   const { summary, instruction, checkpoints } = semantics;
-  return [...(summary ? [summary] : []), instruction, ...(checkpoints ?? []).map((checkpoint) => `- ${checkpoint}`)].join('\n');
+  return [
+    ...(summary ? [summary] : []),
+    instruction,
+    ...(checkpoints ?? []).map((checkpoint) => `- ${checkpoint}`),
+  ].join('\n');
 }
 
 const wishTexts = new WeakMap<PlanningQuestion, string>();

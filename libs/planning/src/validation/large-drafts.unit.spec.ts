@@ -17,7 +17,11 @@ function random(seed: number): (below: number) => number {
 }
 
 const facetNames = Array.from({ length: SIZE }, (_, index) => `f${index}`);
-const facets: Facet[] = [...facetNames, 'token'].map((name) => ({ name, direction: 'bidirectional', schema: { type: 'array' } }));
+const facets: Facet[] = [...facetNames, 'token'].map((name) => ({
+  name,
+  direction: 'bidirectional',
+  schema: { type: 'array' },
+}));
 const capability = (capabilityId: string, inputs: string[], outputFacets: string[]): RegisteredCapability => ({
   capabilityId,
   version: '1',
@@ -28,37 +32,64 @@ const capability = (capabilityId: string, inputs: string[], outputFacets: string
   outputFacets,
   status: 'active',
 });
-const capabilities = [capability('any', [...facetNames.slice(0, 50), 'token'], ['token', ...facetNames.slice(0, 50)]), capability('wide', facetNames, facetNames)];
+const capabilities = [
+  capability('any', [...facetNames.slice(0, 50), 'token'], ['token', ...facetNames.slice(0, 50)]),
+  capability('wide', facetNames, facetNames),
+];
 const snapshot: RegistrySnapshot = {
   revision: 1,
   facets: new Map(facets.map((facet) => [facet.name, facet])),
   capabilities: new Map(capabilities.map((each) => [each.capabilityId, each])),
 };
-const asked = (facet: string) => ({ ...question({ outputContract: { mode: 'facets', facets: [facet] }, inputs: { token: [] } }), snapshot });
-const step = (id: number, reads: string[], writes: string[], capabilityId = 'any') => node(`n${id}`, 'execution', reads, writes, { capabilityId });
+const asked = (facet: string) => ({
+  ...question({ outputContract: { mode: 'facets', facets: [facet] }, inputs: { token: [] } }),
+  snapshot,
+});
+const step = (id: number, reads: string[], writes: string[], capabilityId = 'any') =>
+  node(`n${id}`, 'execution', reads, writes, { capabilityId });
 const each = <T>(make: (index: number) => T): T[] => Array.from({ length: SIZE }, (_, index) => make(index));
 
 const shapes: Record<string, () => PlannerDraft> = {
   'a chain that its facet implies': () => ({ nodes: each((index) => step(index, index === 0 ? [] : ['f0'], ['f0'])) }),
   'a chain of edges, every node reading what the first wrote': () => ({
-    nodes: each((index) => step(index, index === 0 ? [] : ['f1', 'token'], index === 0 ? ['f1', 'token', 'f0'] : ['token', 'f0'])),
+    nodes: each((index) =>
+      step(index, index === 0 ? [] : ['f1', 'token'], index === 0 ? ['f1', 'token', 'f0'] : ['token', 'f0']),
+    ),
     edges: each((index) => ({ from: `n${Math.max(0, index - 1)}`, to: `n${index}` })).slice(1),
   }),
   'one node into all others into one': () => ({
-    nodes: each((index) => step(index, index === 0 ? [] : ['token'], index === 0 || index === SIZE - 1 ? ['token', 'f0'] : ['token'])),
-    edges: each((index) => [{ from: 'n0', to: `n${index}` }, { from: `n${index}`, to: `n${SIZE - 1}` }]).slice(1, -1).flat(),
+    nodes: each((index) =>
+      step(index, index === 0 ? [] : ['token'], index === 0 || index === SIZE - 1 ? ['token', 'f0'] : ['token']),
+    ),
+    edges: each((index) => [
+      { from: 'n0', to: `n${index}` },
+      { from: `n${index}`, to: `n${SIZE - 1}` },
+    ])
+      .slice(1, -1)
+      .flat(),
   }),
   'layers of a hundred with random edges': () => {
     const next = random(7);
     return {
       nodes: each((index) => step(index, index < 100 ? [] : ['token'], ['token', 'f0'])),
-      edges: each((index) => (index < 100 ? [] : [1, 2, 3].map(() => ({ from: `n${index - (index % 100) - 100 + next(100)}`, to: `n${index}` })))).flat(),
+      edges: each((index) =>
+        index < 100
+          ? []
+          : [1, 2, 3].map(() => ({ from: `n${index - (index % 100) - 100 + next(100)}`, to: `n${index}` })),
+      ).flat(),
     };
   },
   'a facet for each node, read by random later ones': () => {
     const next = random(11);
     return {
-      nodes: each((index) => step(index, index === 0 ? [] : [`f${next(index)}`, `f${next(index)}`], index === 0 ? ['f0'] : [`f${index}`], 'wide')),
+      nodes: each((index) =>
+        step(
+          index,
+          index === 0 ? [] : [`f${next(index)}`, `f${next(index)}`],
+          index === 0 ? ['f0'] : [`f${index}`],
+          'wide',
+        ),
+      ),
       edges: each((index) => ({ from: `n${Math.max(0, index - 1 - next(3))}`, to: `n${index}` })).slice(1),
     };
   },
@@ -85,11 +116,25 @@ describe('a draft of 10,000 nodes', () => {
   it('takes a change of one node without making the others anew', () => {
     const { plan } = validateDraft(asked('f0'), shapes['layers of a hundred with random edges']!(), origin);
     const completed = new Set(plan!.nodes.slice(0, 5000).map(({ id }) => id));
-    const start = performance.now();
-    const { delta } = validateDelta(asked('f0'), plan!, { completed, running: new Set() }, { baseVersion: 1, operations: [{ op: 'replaceNode', node: { ...step(9000, ['token'], ['token', 'f0']), label: 'new' } }] }, origin);
+    const { delta } = validateDelta(
+      asked('f0'),
+      plan!,
+      { completed, running: new Set() },
+      {
+        baseVersion: 1,
+        operations: [{ op: 'replaceNode', node: { ...step(9000, ['token'], ['token', 'f0']), label: 'new' } }],
+      },
+      origin,
+    );
     const merged = mergeDelta(plan!, delta!, { cause: { kind: 'operator' } });
     expect(delta!.replaceNodes.map(({ id }) => id)).toEqual(['n9000']);
     expect(merged.nodes.filter((each, index) => each === plan!.nodes[index])).toHaveLength(SIZE - 1);
-    expect(diffPlans(plan!, merged)).toEqual({ added: [], removed: [], changed: ['n9000'], edgesAdded: [], edgesRemoved: [] });
+    expect(diffPlans(plan!, merged)).toEqual({
+      added: [],
+      removed: [],
+      changed: ['n9000'],
+      edgesAdded: [],
+      edgesRemoved: [],
+    });
   });
 });

@@ -22,7 +22,11 @@ export function gatherMetadata(
       .map((node) => ({
         nodeId: node.id,
         facets: node.facets.output,
-        reason: node.rationale[0] ?? (node.selection === undefined ? 'No capability provides these facets' : `No capability reaches the threshold of ${node.selection.threshold}`),
+        reason:
+          node.rationale[0] ??
+          (node.selection === undefined
+            ? 'No capability provides these facets'
+            : `No capability reaches the threshold of ${node.selection.threshold}`),
         ...(node.fallback.length > 0 ? { suggestion: `${node.fallback.join(', ')}, then a person` } : {}),
       })),
     normalizationInjected: nodes.some((node) => node.kind === 'transformation' && node.mapping !== undefined),
@@ -39,8 +43,21 @@ export function gatherMetadata(
 }
 
 /** Branches of the policies and those that the planner asked for, as far as nodes belong to them. */
-function branchesOf(draft: PlannerDraft, nodes: readonly PlanNode[], asked: PlanMetadata['branches']): PlanMetadata['branches'] {
-  const known = new Map([...asked, ...(draft.branchRequests ?? [])].map(({ id, label, rationale }) => [id, { id, label, ...(rationale === undefined ? {} : { rationale }) }]));
+function branchesOf(
+  draft: PlannerDraft,
+  nodes: readonly PlanNode[],
+  asked: PlanMetadata['branches'],
+): PlanMetadata['branches'] {
+  const known = new Map(
+    [...asked, ...(draft.branchRequests ?? [])].map(({ id, label, rationale }) => [
+      id,
+      { id, label, ...(rationale === undefined ? {} : { rationale }) },
+    ]),
+  );
   const used = new Set(nodes.flatMap((node) => node.branchId ?? []));
+  // A branch that came with a later version is known by the node that starts it.
+  for (const { kind, branchId, label, rationale } of nodes)
+    if (kind === 'branch' && branchId !== undefined && !known.has(branchId))
+      known.set(branchId, { id: branchId, label, ...(rationale[0] === undefined ? {} : { rationale: rationale[0] }) });
   return [...used].map((id) => known.get(id) ?? { id, label: id });
 }

@@ -86,7 +86,11 @@ export class Precedence {
 
   /** Those of some nodes that come before another, certain one of them: their value is replaced for sure. */
   hidden(nodes: readonly number[], depth: Int32Array): Set<number> {
-    return this.before(nodes.filter((node) => this.conditional[node] === 0), new Set(nodes), depth);
+    return this.before(
+      nodes.filter((node) => this.conditional[node] === 0),
+      new Set(nodes),
+      depth,
+    );
   }
 
   /** Those of a group that come before any of these nodes; searched no higher up than the group reaches. */

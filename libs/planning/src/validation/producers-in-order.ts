@@ -31,7 +31,8 @@ export class ProducersInOrder {
     for (let at = this.countBefore(this.all, reader); at < this.all.length; at++) {
       const producer = this.all[at]!;
       const branch = this.branchOf(producer);
-      if (producer !== reader && (branchId === undefined || branch === undefined || branch === branchId)) return [producer];
+      if (producer !== reader && (branchId === undefined || branch === undefined || branch === branchId))
+        return [producer];
     }
     return [];
   }

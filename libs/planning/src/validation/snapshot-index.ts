@@ -32,7 +32,11 @@ function buildIndex(snapshot: RegistrySnapshot): SnapshotIndex {
     if (chain === undefined) {
       const seen = new Set([facet]);
       // A cycle of `extends` ends the walk; the contract compiler reports it.
-      for (let parent = facets.get(facet)?.extends; parent !== undefined && !seen.has(parent); parent = facets.get(parent)?.extends)
+      for (
+        let parent = facets.get(facet)?.extends;
+        parent !== undefined && !seen.has(parent);
+        parent = facets.get(parent)?.extends
+      )
         seen.add(parent);
       chains.set(facet, (chain = [...seen]));
     }
@@ -62,7 +66,8 @@ function buildIndex(snapshot: RegistrySnapshot): SnapshotIndex {
       if (named !== undefined) return named;
       if (byKey === undefined) {
         byKey = new Map();
-        for (const facet of facets.values()) if (facet.propertyKey !== undefined && !byKey.has(facet.propertyKey)) byKey.set(facet.propertyKey, facet);
+        for (const facet of facets.values())
+          if (facet.propertyKey !== undefined && !byKey.has(facet.propertyKey)) byKey.set(facet.propertyKey, facet);
       }
       return byKey.get(key);
     },

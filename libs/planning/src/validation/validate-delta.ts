@@ -1,4 +1,15 @@
-import type { CompiledDelta, DeltaOperation, DraftEdge, DraftNode, PlanDelta, PlanEdge, PlanGraph, PlannerDiagnostic, PlannerDraft, PlanNode } from '@flex/contracts';
+import type {
+  CompiledDelta,
+  DeltaOperation,
+  DraftEdge,
+  DraftNode,
+  PlanDelta,
+  PlanEdge,
+  PlanGraph,
+  PlannerDiagnostic,
+  PlannerDraft,
+  PlanNode,
+} from '@flex/contracts';
 import { issuesOf, PlanDelta as PlanDeltaSchema } from '@flex/contracts';
 import { edgeKey } from '../delta/merge-delta.js';
 import { sameJson } from '../delta/same-json.js';
@@ -26,21 +37,31 @@ export function validateDelta(
   origin: PlanOrigin,
 ): { delta?: CompiledDelta; diagnostics: PlannerDiagnostic[] } {
   const findings = new Findings();
-  for (const { pointer, message } of issuesOf(PlanDeltaSchema, delta)) findings.error('DRAFT_MALFORMED', `The delta ${pointer === '' ? '' : `at ${pointer} `}${message}`, { pointer });
+  for (const { pointer, message } of issuesOf(PlanDeltaSchema, delta))
+    findings.error('DRAFT_MALFORMED', `The delta ${pointer === '' ? '' : `at ${pointer} `}${message}`, { pointer });
   if (findings.failed) return { diagnostics: findings.list() };
   if (delta.baseVersion !== plan.version) {
-    findings.error('STALE_BASE_VERSION', `The delta is for version ${delta.baseVersion}; the plan is at version ${plan.version}`, {
-      pointer: '/baseVersion',
-      suggestion: `Make it anew on version ${plan.version}`,
-    });
+    findings.error(
+      'STALE_BASE_VERSION',
+      `The delta is for version ${delta.baseVersion}; the plan is at version ${plan.version}`,
+      {
+        pointer: '/baseVersion',
+        suggestion: `Make it anew on version ${plan.version}`,
+      },
+    );
     return { diagnostics: findings.list() };
   }
   const edit = new PlanEdit(plan, progress, findings);
   delta.operations.forEach((operation, at) => edit.apply(operation, `/operations/${at}`));
   if (findings.failed) return { diagnostics: findings.list() };
   // Running work is left alone like finished work, but for what is called off.
-  const settledNodes = plan.nodes.filter((node) => progress.completed.has(node.id) || (progress.running.has(node.id) && !edit.cancelled.has(node.id)));
-  const draft: PlannerDraft = { ...edit.draft(), ...(delta.metadata === undefined ? {} : { metadata: delta.metadata }) };
+  const settledNodes = plan.nodes.filter(
+    (node) => progress.completed.has(node.id) || (progress.running.has(node.id) && !edit.cancelled.has(node.id)),
+  );
+  const draft: PlannerDraft = {
+    ...edit.draft(),
+    ...(delta.metadata === undefined ? {} : { metadata: delta.metadata }),
+  };
   const compiled = compileGraph(question, draft, origin, findings, {
     done: new Map(settledNodes.map((node) => [node.id, node])),
     before: new Map(plan.nodes.map((node) => [node.id, node])),
@@ -71,7 +92,11 @@ class PlanEdit {
     switch (operation.op) {
       case 'addNode':
         if (this.nodes.has(operation.node.id)) {
-          this.findings.error('DUPLICATE_NODE', `The plan already has a node ${operation.node.id}`, { nodeId: operation.node.id, pointer: `${pointer}/node/id`, suggestion: 'Use replaceNode, or another id' });
+          this.findings.error('DUPLICATE_NODE', `The plan already has a node ${operation.node.id}`, {
+            nodeId: operation.node.id,
+            pointer: `${pointer}/node/id`,
+            suggestion: 'Use replaceNode, or another id',
+          });
         } else this.nodes.set(operation.node.id, operation.node);
         return;
       case 'replaceNode':
@@ -95,11 +120,19 @@ class PlanEdit {
   private mayChange(nodeId: string, pointer: string): boolean {
     if (!this.known(nodeId, pointer)) return false;
     if (this.progress.completed.has(nodeId)) {
-      this.findings.error('COMPLETED_NODE_CHANGED', `${nodeId} has finished and cannot be changed`, { nodeId, pointer, suggestion: 'Add a new node instead' });
+      this.findings.error('COMPLETED_NODE_CHANGED', `${nodeId} has finished and cannot be changed`, {
+        nodeId,
+        pointer,
+        suggestion: 'Add a new node instead',
+      });
       return false;
     }
     if (this.progress.running.has(nodeId) && !this.cancelled.has(nodeId)) {
-      this.findings.error('COMPLETED_NODE_CHANGED', `${nodeId} is running and cannot be changed`, { nodeId, pointer, suggestion: `Cancel it first: {"op": "cancelNode", "nodeId": "${nodeId}"}` });
+      this.findings.error('COMPLETED_NODE_CHANGED', `${nodeId} is running and cannot be changed`, {
+        nodeId,
+        pointer,
+        suggestion: `Cancel it first: {"op": "cancelNode", "nodeId": "${nodeId}"}`,
+      });
       return false;
     }
     return true;
@@ -108,7 +141,11 @@ class PlanEdit {
   private known(nodeId: string, pointer: string): boolean {
     if (this.nodes.has(nodeId)) return true;
     const meant = nearestName(nodeId, this.nodes.keys());
-    this.findings.error('UNKNOWN_NODE', `The plan has no node ${nodeId}`, { nodeId, pointer, suggestion: meant === undefined ? undefined : `Did you mean ${meant}?` });
+    this.findings.error('UNKNOWN_NODE', `The plan has no node ${nodeId}`, {
+      nodeId,
+      pointer,
+      suggestion: meant === undefined ? undefined : `Did you mean ${meant}?`,
+    });
     return false;
   }
 
@@ -116,7 +153,10 @@ class PlanEdit {
   private cancel(nodeId: string, pointer: string): void {
     if (!this.known(nodeId, pointer)) return;
     if (this.progress.completed.has(nodeId)) {
-      this.findings.error('COMPLETED_NODE_CHANGED', `${nodeId} has finished and cannot be cancelled`, { nodeId, pointer });
+      this.findings.error('COMPLETED_NODE_CHANGED', `${nodeId} has finished and cannot be cancelled`, {
+        nodeId,
+        pointer,
+      });
       return;
     }
     this.cancelled.add(nodeId);
@@ -129,7 +169,10 @@ class PlanEdit {
 
   private addEdge(edge: DraftEdge, pointer: string): void {
     if (this.progress.completed.has(edge.to) || (this.progress.running.has(edge.to) && !this.cancelled.has(edge.to))) {
-      this.findings.error('COMPLETED_NODE_CHANGED', `${edge.to} has already started; nothing can be put before it`, { nodeId: edge.to, pointer: `${pointer}/to` });
+      this.findings.error('COMPLETED_NODE_CHANGED', `${edge.to} has already started; nothing can be put before it`, {
+        nodeId: edge.to,
+        pointer: `${pointer}/to`,
+      });
       return;
     }
     // Ends that do not exist are found with the graph, also those that a later operation adds.
@@ -138,7 +181,10 @@ class PlanEdit {
 
   private removeEdge(edge: { from: string; to: string }, pointer: string): void {
     if (this.progress.completed.has(edge.to)) {
-      this.findings.error('COMPLETED_NODE_CHANGED', `${edge.to} has finished; its edges stay`, { nodeId: edge.to, pointer });
+      this.findings.error('COMPLETED_NODE_CHANGED', `${edge.to} has finished; its edges stay`, {
+        nodeId: edge.to,
+        pointer,
+      });
     } else if (!this.edges.delete(edgeKey(edge))) {
       this.findings.error('DANGLING_EDGE', `The plan has no edge ${edge.from} -> ${edge.to}`, { pointer });
     }
@@ -146,8 +192,12 @@ class PlanEdit {
 
   draft(): PlannerDraft {
     // What was called off or has failed for good gives nothing any more, unless the delta puts something in its place.
-    for (const nodeId of [...this.cancelled, ...(this.progress.failed ?? [])]) if (!this.renewed.has(nodeId)) this.remove(nodeId);
-    return { nodes: [...this.nodes.values()], edges: [...this.edges.values()].filter((edge) => !this.isOutdated(edge)) };
+    for (const nodeId of [...this.cancelled, ...(this.progress.failed ?? [])])
+      if (!this.renewed.has(nodeId)) this.remove(nodeId);
+    return {
+      nodes: [...this.nodes.values()],
+      edges: [...this.edges.values()].filter((edge) => !this.isOutdated(edge)),
+    };
   }
 
   /** A data edge into or out of a replaced node that carries nothing any more. */
@@ -155,11 +205,20 @@ class PlanEdit {
     if (!this.renewed.has(edge.to) && !this.renewed.has(edge.from)) return false;
     if (edge.condition !== undefined || edge.facets === undefined || edge.facets.length === 0) return false;
     const [from, to] = [this.nodes.get(edge.from), this.nodes.get(edge.to)];
-    return from !== undefined && to !== undefined && !edge.facets.some((facet) => to.inputFacets.includes(facet) && from.outputFacets.length > 0);
+    return (
+      from !== undefined &&
+      to !== undefined &&
+      !edge.facets.some((facet) => to.inputFacets.includes(facet) && from.outputFacets.length > 0)
+    );
   }
 }
 
-const draftEdge = ({ from, to, facets, condition }: PlanEdge): DraftEdge => ({ from, to, facets, ...(condition === undefined ? {} : { condition }) });
+const draftEdge = ({ from, to, facets, condition }: PlanEdge): DraftEdge => ({
+  from,
+  to,
+  facets,
+  ...(condition === undefined ? {} : { condition }),
+});
 
 function differences(plan: PlanGraph, compiled: CompiledGraph, cancelNodes: string[]): CompiledDelta {
   const nodesBefore = new Map<string, PlanNode>(plan.nodes.map((node) => [node.id, node]));
@@ -173,7 +232,9 @@ function differences(plan: PlanGraph, compiled: CompiledGraph, cancelNodes: stri
     removeNodes: plan.nodes.filter((node) => !nodesAfter.has(node.id)).map((node) => node.id),
     cancelNodes,
     addEdges: compiled.edges.filter((edge) => !sameJson(edgesBefore.get(edgeKey(edge)), edge)),
-    removeEdges: plan.edges.filter((edge) => !sameJson(edgesAfter.get(edgeKey(edge)), edge)).map(({ from, to }) => ({ from, to })),
+    removeEdges: plan.edges
+      .filter((edge) => !sameJson(edgesAfter.get(edgeKey(edge)), edge))
+      .map(({ from, to }) => ({ from, to })),
     ...(sameJson(plan.output, compiled.output) ? {} : { output: compiled.output }),
     metadata: compiled.metadata,
   };

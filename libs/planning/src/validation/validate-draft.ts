@@ -8,7 +8,11 @@ import type { PlanningQuestion, PlanOrigin } from './planning-question.js';
  * Judges a draft, whoever made it, and compiles it: stages in order structure, capabilities and facets, flow, contract,
  * policies, constraints, budget. `plan` is there if and only if no finding is an error; it is version 1.
  */
-export function validateDraft(question: PlanningQuestion, draft: PlannerDraft, origin: PlanOrigin): { plan?: PlanGraph; diagnostics: PlannerDiagnostic[] } {
+export function validateDraft(
+  question: PlanningQuestion,
+  draft: PlannerDraft,
+  origin: PlanOrigin,
+): { plan?: PlanGraph; diagnostics: PlannerDiagnostic[] } {
   const findings = new Findings();
   if (!checkShape(draft, findings)) return { diagnostics: findings.list() };
   const compiled = compileGraph(question, draft, origin, findings);

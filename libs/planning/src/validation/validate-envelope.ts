@@ -1,4 +1,11 @@
-import { issuesOf, namedSchemas, TaskEnvelope as TaskEnvelopeSchema, type RegistrySnapshot, type TaskEnvelope, type ValidationIssue } from '@flex/contracts';
+import {
+  issuesOf,
+  namedSchemas,
+  TaskEnvelope as TaskEnvelopeSchema,
+  type RegistrySnapshot,
+  type TaskEnvelope,
+  type ValidationIssue,
+} from '@flex/contracts';
 import { compileCondition } from '../conditions/compile-condition.js';
 import { schemaFaults, validatorFor } from '../facets/validators.js';
 import { escapeToken, pointerTokens } from '../mapping/json-pointer.js';
@@ -34,11 +41,15 @@ function shapeIssues(envelope: unknown): ValidationIssue[] {
       const names = supportedFields(TaskEnvelopeSchema, envelope, tokens.slice(0, -1), namedSchemas);
       if (names === undefined) return issue;
       const meant = nearestName(tokens.at(-1)!, names);
-      return { ...issue, message: `${issue.message}; ${meant === undefined ? `supported are ${names.join(', ')}` : `did you mean "${meant}"?`}` };
+      return {
+        ...issue,
+        message: `${issue.message}; ${meant === undefined ? `supported are ${names.join(', ')}` : `did you mean "${meant}"?`}`,
+      };
     });
 }
 
-const isRecord = (value: unknown): value is Record<string, unknown> => value !== null && typeof value === 'object' && !Array.isArray(value);
+const isRecord = (value: unknown): value is Record<string, unknown> =>
+  value !== null && typeof value === 'object' && !Array.isArray(value);
 
 /** The normaliser's findings: it knows better than a schema what a policy could have meant. */
 function policyIssues({ policies, outputContract }: TaskEnvelope): ValidationIssue[] {
@@ -61,7 +72,9 @@ function contractIssues({ outputContract }: TaskEnvelope, snapshot: RegistrySnap
     }));
   }
   if (outputContract.mode !== 'facets' || snapshot === undefined) return [];
-  const unknown = outputContract.facets.flatMap((facet, at) => unknownFacet(facet, `/outputContract/facets/${at}`, snapshot));
+  const unknown = outputContract.facets.flatMap((facet, at) =>
+    unknownFacet(facet, `/outputContract/facets/${at}`, snapshot),
+  );
   if (unknown.length > 0) return unknown;
   return facetObject(snapshot, outputContract.facets, [], 'bidirectional').errors.map(({ message, facet, code }) => ({
     pointer: `/outputContract/facets/${outputContract.facets.indexOf(facet!)}`,
@@ -74,7 +87,14 @@ function contractIssues({ outputContract }: TaskEnvelope, snapshot: RegistrySnap
 function unknownFacet(facet: string, pointer: string, snapshot: RegistrySnapshot): ValidationIssue[] {
   if (snapshot.facets.has(facet)) return [];
   const [meant] = indexSnapshot(snapshot).nearestFacet(facet);
-  return [{ pointer, message: `There is no facet "${facet}"${meant === undefined ? '' : `; did you mean "${meant}"?`}`, keyword: 'UNKNOWN_FACET', facet }];
+  return [
+    {
+      pointer,
+      message: `There is no facet "${facet}"${meant === undefined ? '' : `; did you mean "${meant}"?`}`,
+      keyword: 'UNKNOWN_FACET',
+      facet,
+    },
+  ];
 }
 
 function conditionIssues({ goalConditions, outputContract }: TaskEnvelope): ValidationIssue[] {
@@ -83,13 +103,21 @@ function conditionIssues({ goalConditions, outputContract }: TaskEnvelope): Vali
     const compiled = compileCondition(condition, roots === undefined ? {} : { roots });
     if (compiled.ok) return;
     const place = typeof condition === 'string' ? ` (line ${compiled.line}, column ${compiled.column})` : '';
-    issues.push({ pointer: pointer + compiled.pointer, message: `${compiled.message}${place}`, keyword: 'CONDITION_INVALID' });
+    issues.push({
+      pointer: pointer + compiled.pointer,
+      message: `${compiled.message}${place}`,
+      keyword: 'CONDITION_INVALID',
+    });
   };
   goalConditions?.forEach(({ condition }, at) => check(condition, `/goalConditions/${at}/condition`));
   const seen = new Set<string>();
   outputContract.constraints?.forEach(({ constraintId, expr }, at) => {
     check(expr, `/outputContract/constraints/${at}/expr`, 'any');
-    if (seen.has(constraintId)) issues.push({ pointer: `/outputContract/constraints/${at}/constraintId`, message: `Two constraints have the id ${constraintId}` });
+    if (seen.has(constraintId))
+      issues.push({
+        pointer: `/outputContract/constraints/${at}/constraintId`,
+        message: `Two constraints have the id ${constraintId}`,
+      });
     seen.add(constraintId);
   });
   return issues;
@@ -97,14 +125,17 @@ function conditionIssues({ goalConditions, outputContract }: TaskEnvelope): Vali
 
 /** Inputs that belong to a facet must be what the facet says; free inputs may be anything. */
 function inputIssues({ inputs, goalConditions }: TaskEnvelope, snapshot: RegistrySnapshot): ValidationIssue[] {
-  const issues = (goalConditions ?? []).flatMap(({ facet }, at) => unknownFacet(facet, `/goalConditions/${at}/facet`, snapshot));
+  const issues = (goalConditions ?? []).flatMap(({ facet }, at) =>
+    unknownFacet(facet, `/goalConditions/${at}/facet`, snapshot),
+  );
   const index = indexSnapshot(snapshot);
   for (const [key, value] of Object.entries(inputs ?? {})) {
     const facet = index.facetOfInput(key);
     if (facet === undefined) {
       const [meant] = index.nearestFacet(key);
       // A free input is fine; one that is nearly a facet's name would be lost without a word.
-      if (meant !== undefined && meant.toLowerCase() === key.toLowerCase()) issues.push(...unknownFacet(key, `/inputs/${escapeToken(key)}`, snapshot));
+      if (meant !== undefined && meant.toLowerCase() === key.toLowerCase())
+        issues.push(...unknownFacet(key, `/inputs/${escapeToken(key)}`, snapshot));
       continue;
     }
     const { schema, keys, errors } = facetObject(snapshot, [facet.name], [], 'bidirectional');
@@ -112,7 +143,12 @@ function inputIssues({ inputs, goalConditions }: TaskEnvelope, snapshot: Registr
     const name = keys?.[facet.name] ?? facet.name;
     for (const issue of validatorFor(schema)({ [name]: value })) {
       const inside = issue.pointer.slice(1 + escapeToken(name).length);
-      issues.push({ ...issue, pointer: `/inputs/${escapeToken(key)}${inside}`, facet: facet.name, ...(facet.title === undefined ? {} : { title: facet.title }) });
+      issues.push({
+        ...issue,
+        pointer: `/inputs/${escapeToken(key)}${inside}`,
+        facet: facet.name,
+        ...(facet.title === undefined ? {} : { title: facet.title }),
+      });
     }
   }
   return issues;
