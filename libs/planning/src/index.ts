@@ -38,5 +38,12 @@ export { checkFacetDefinition } from './facets/check-facet.js';
 export { relevantCapabilities, type Relevance, type RelevantCapabilities } from './relevance/relevant-capabilities.js';
 export { defaultSelection, type SelectionSettings, type Weights } from './selection/selection-settings.js';
 export { assemble, type Assembly, type AssemblyQuestion } from './assembly/assemble.js';
+export {
+  assembleDelta,
+  type AssembledDelta,
+  type DeltaQuestion,
+  type ReplanContext,
+} from './assembly/assemble-delta.js';
+export { propose, type AssembledProposal, type ProposalOptions } from './assembly/propose.js';
 export { BRANCHES_TAG, requestedBranches } from './assembly/requested-branches.js';
 export { generateComposition, type GeneratedProblem } from './assembly/composition-generator.js';

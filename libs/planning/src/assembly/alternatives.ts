@@ -59,8 +59,9 @@ export class Alternatives {
   /** Facets that the run has, or that steps give which don't depend on this one. */
   private availableTo(step: Step): Set<number> {
     const had = new Set(this.world.provided.flatMap((facet) => this.world.lineage(facet)));
+    const behind = this.graph.descendants(step.id);
     for (const other of this.graph.steps.values()) {
-      if (other === step || this.graph.ancestors(other.id).has(step.id)) continue;
+      if (other === step || behind.has(other.id)) continue;
       for (const name of other.writes) {
         const facet = this.world.index.facetIds.get(name);
         if (facet !== undefined) for (const one of this.world.lineage(facet)) had.add(one);

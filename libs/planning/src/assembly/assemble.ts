@@ -2,7 +2,7 @@ import type { Branch, PlannerDiagnostic, PlannerDraft, Selection } from '@flex/c
 import { Alternatives } from './alternatives.js';
 import { expandBranches } from './branches.js';
 import { chooseCore, isWeak, type Core } from './choose-core.js';
-import { CoreSteps, type StandingNode } from './core-steps.js';
+import { CoreSteps, emptyGround, type Ground } from './core-steps.js';
 import { draftOf } from './draft-of-steps.js';
 import { addConfirmations, addGuards } from './fallbacks.js';
 import { UNREACHED } from './forward-reachability.js';
@@ -10,6 +10,7 @@ import { gapDiagnostics, relatedTo, whyMissing } from './gaps.js';
 import { goalsOf, objectiveLiterals, type Goals } from './goals.js';
 import { budgetFindings, depthFindings } from './limits.js';
 import { addOutputStep } from './output-step.js';
+import { envelopeFacets } from '../validation/envelope-facets.js';
 import { PlanningWorld, type WorldQuestion } from './planning-world.js';
 import { policyConflicts } from './policy-conflicts.js';
 import { addValidators } from './validators.js';
@@ -22,8 +23,8 @@ export interface AssemblyQuestion extends WorldQuestion {
   readonly clock: () => number;
   /** The bare chain: no scores to choose by, no checks, branches or fallbacks. */
   readonly plain?: boolean;
-  /** Nodes of the plan so far that stay; what they write is there to be read. */
-  readonly standing?: readonly StandingNode[];
+  /** What of a plan is there already. */
+  readonly ground?: Ground;
   /** Branches beyond those of the policies: asked for by an upstream output or an operator. */
   readonly branches?: readonly Branch[];
 }
@@ -52,8 +53,8 @@ export function assemble(question: AssemblyQuestion): Assembly {
   const started = question.clock();
   const { policies, envelope, snapshot } = question;
   const diagnostics = policyConflicts(policies, envelope, snapshot);
-  const standingFacets = (question.standing ?? []).flatMap((node) => node.writes);
-  const given = new Set([...(question.available ?? []), ...standingFacets]);
+  const ground = question.ground ?? emptyGround;
+  const given = new Set([...(question.available ?? []), ...ground.standing.flatMap((node) => node.writes)]);
   const literals = objectiveLiterals(
     envelope.objective,
     new Set([...Object.keys(envelope.inputs ?? {}), ...given]),
@@ -68,7 +69,12 @@ export function assemble(question: AssemblyQuestion): Assembly {
   const deadline = started + question.budgetMs;
   const core = chooseWithKinds(world, question, goalFacets, deadline, diagnostics);
   const missing = core.missing.map((facet) => world.index.facetNames[facet]!);
-  const steps = new CoreSteps(world, question.standing ?? [], literals);
+  const starts = new Set([
+    ...envelopeFacets(envelope, snapshot).keys(),
+    ...(question.available ?? []),
+    ...literals.keys(),
+  ]);
+  const steps = new CoreSteps(world, ground, starts, literals);
   const mayFallBack = policies.planner.topology.forbiddenKinds?.includes('fallback') !== true;
   for (const facet of core.gaps) {
     const name = world.index.facetNames[facet]!;
@@ -83,7 +89,7 @@ export function assemble(question: AssemblyQuestion): Assembly {
   diagnostics.push(...depthFindings(steps.graph, policies), ...budgetFindings(steps.graph, policies));
 
   const draft = steps.graph.drafted.length === 0 ? undefined : draftOf(steps.graph, finished.branches);
-  if (draft === undefined && !diagnostics.some((found) => found.severity === 'error'))
+  if (draft === undefined && ground.standing.length === 0 && !diagnostics.some((found) => found.severity === 'error'))
     diagnostics.push({
       code: 'OUTPUT_CONTRACT_UNSATISFIABLE',
       severity: 'error',

@@ -26,11 +26,15 @@ const FRUGAL_SLACK = 3;
 /** The cheapest capabilities that make the goals: strong ones if they suffice, else weak ones too, else with a person's help. */
 export function chooseCore(world: PlanningWorld, question: CoreQuestion): Core {
   const { index, allowed } = world;
-  const strong = Uint8Array.from(allowed, (one, capability) =>
-    one === 1 && (world.reach.capabilityLayer[capability]! >= UNREACHED || !isWeak(world, capability)) ? 1 : 0,
-  );
-  for (const capability of question.forced) strong[capability] = allowed[capability]!;
-  const strongReach = reachAll(index, world.provided, strong);
+  const strong = allowed.slice();
+  let weak = 0;
+  for (let capability = 0; capability < strong.length; capability += 1) {
+    if (strong[capability] === 0 || world.reach.capabilityLayer[capability]! >= UNREACHED) continue;
+    if (question.forced.includes(capability) || !isWeak(world, capability)) continue;
+    strong[capability] = 0;
+    weak += 1;
+  }
+  const strongReach = weak === 0 ? world.reach : reachAll(index, world.provided, strong);
   const reached = (goal: number): boolean => strongReach.facetLayer[goal]! < UNREACHED;
   const forcedReached = question.forced.every((capability) => strongReach.capabilityLayer[capability]! < UNREACHED);
   if (question.goals.every(reached) && forcedReached) {

@@ -1,4 +1,4 @@
-import type { Json } from '@flex/contracts';
+import type { Json, NodeKind } from '@flex/contracts';
 import { rowOf } from './compose.js';
 import type { PlanningWorld } from './planning-world.js';
 import { StepGraph, type Step } from './step-graph.js';
@@ -7,23 +7,41 @@ import { StepGraph, type Step } from './step-graph.js';
 export interface StandingNode {
   readonly id: string;
   readonly writes: readonly string[];
+  readonly kind?: NodeKind;
   readonly branchId?: string;
 }
 
+/** The part of a plan that is there already. */
+export interface Ground {
+  readonly standing: readonly StandingNode[];
+  /** Finished nodes whose work is done again: it is no longer what counts, but may be looked at. */
+  readonly superseded: readonly StandingNode[];
+  /** Ids that new nodes can't have, and what they get instead: the id with this suffix. */
+  readonly reserved: ReadonlySet<string>;
+  readonly suffix: string;
+}
+
+export const emptyGround: Ground = { standing: [], superseded: [], reserved: new Set(), suffix: '' };
+
 /** Builds the plan's steps and finds out who reads what from whom. */
 export class CoreSteps {
-  readonly graph = new StepGraph();
+  readonly graph: StepGraph;
   /** Layer of each capability step, by id; a reader's providers lie in lower layers. */
   private readonly layers = new Map<string, number>();
 
   constructor(
     private readonly world: PlanningWorld,
-    private readonly standing: readonly StandingNode[],
+    readonly ground: Ground,
+    /** Facets that the run has from the start, not from a node. */
+    private readonly starts: ReadonlySet<string>,
     /** Facets that the run has from its objective: literal values for whoever reads them. */
     private readonly literals: ReadonlyMap<string, Json>,
   ) {
-    for (const node of standing)
-      this.graph.add({ id: node.id, kind: 'execution', label: node.id, standing: true, writes: [...node.writes], branchId: node.branchId }); // prettier-ignore
+    this.graph = new StepGraph(ground.reserved, ground.suffix);
+    for (const node of ground.standing)
+      this.graph.add({
+        id: node.id,
+        kind: node.kind ?? 'execution', label: node.id, standing: true, writes: [...node.writes], branchId: node.branchId }); // prettier-ignore
   }
 
   /** A step by which a person gives a facet that nothing makes. */
@@ -36,7 +54,7 @@ export class CoreSteps {
       rationale: [...rationale],
       instruction: `Provide ${this.titleOf(facet)}: nothing registered can.`,
     });
-    for (const name of this.world.available) {
+    for (const name of this.starts) {
       if (step.reads.size >= 20) break;
       if (this.world.index.facetIds.has(name)) this.readFromStart(step, name);
     }
@@ -61,8 +79,21 @@ export class CoreSteps {
   connect(step: Step): void {
     const capability = this.world.numberOf(step.capability!.capabilityId)!;
     for (const facet of rowOf(this.world.index.requiredInputs, capability)) this.read(step, facet);
-    for (const facet of rowOf(this.world.index.optionalInputs, capability))
+    for (const facet of rowOf(this.world.index.optionalInputs, capability)) {
       if (this.canRead(step, facet)) this.read(step, facet);
+      else this.lookAt(step, facet);
+    }
+  }
+
+  /** Lets a step see what finished nodes made of a facet before: a rewrite reads the findings on what it rewrites. */
+  private lookAt(step: Step, facet: number): void {
+    const before = this.ground.superseded.filter((node) =>
+      node.writes.some((written) => this.lineageOf(written).includes(facet)),
+    );
+    if (before.length === 0) return;
+    for (const node of before)
+      if (!this.graph.steps.has(node.id)) this.graph.add({ id: node.id, kind: 'execution', label: node.id, standing: true, branchId: node.branchId }); // prettier-ignore
+    step.reads.set(this.world.index.facetNames[facet]!, new Set(before.map((node) => node.id)));
   }
 
   /** Steps that can give a facet to a reader in a layer: the last ones before it that themselves refine the facet, else the first. */
@@ -108,7 +139,8 @@ export class CoreSteps {
   }
 
   private startsWith(facet: number): boolean {
-    return this.world.provided.some((given) => this.world.lineage(given).includes(facet));
+    for (const name of this.starts) if (this.lineageOf(name).includes(facet)) return true;
+    return false;
   }
 
   /** Whether the run has a facet from the start. */

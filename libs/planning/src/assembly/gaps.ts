@@ -71,7 +71,7 @@ export function gapDiagnostics(world: PlanningWorld, facet: number, mayFallBack:
 export function relatedTo(world: PlanningWorld, steps: CoreSteps, core: Core): void {
   for (const gap of core.gaps) {
     const name = world.index.facetNames[gap]!;
-    const person = steps.graph.steps.get(`fallback:${name}`);
+    const person = steps.graph.steps.get(steps.graph.freeId(`fallback:${name}`));
     if (person === undefined) continue;
     const general = new Set(world.lineage(gap).slice(1));
     if (general.size === 0) continue;
@@ -87,7 +87,7 @@ export function relatedTo(world: PlanningWorld, steps: CoreSteps, core: Core): v
     if (best === undefined) continue;
     const near = world.capability(best.capability);
     const written = world.index.facetNames[best.facet]!;
-    const known = steps.graph.steps.get(near.capabilityId);
+    const known = steps.graph.steps.get(steps.graph.freeId(near.capabilityId));
     // Its inputs have to be there already: nothing more is planned for a makeshift.
     if (known === undefined && !canRun(world, steps, best.capability)) continue;
     const step = known ?? steps.addCapability(best.capability, core.answer.depth + 1);

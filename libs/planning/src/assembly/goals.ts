@@ -1,7 +1,7 @@
 import type { Json, PlannerDiagnostic, RegistrySnapshot } from '@flex/contracts';
 import { compileFacets, validateFacets } from '../facets/compile-facets.js';
 import { propertyKeyOf } from '../facets/extends-chain.js';
-import { resolveContract, type ResolvedContract } from '../relevance/resolve-contract.js';
+import { resolveFacets, resolveSchema, type ResolvedContract } from '../relevance/resolve-contract.js';
 import { UNREACHED } from './forward-reachability.js';
 import type { PlanningWorld } from './planning-world.js';
 
@@ -18,10 +18,13 @@ export interface Goals {
 /** What the plan has to make: what the answer consists of, what goal conditions look at, and what policies read if it can be had. */
 export function goalsOf(world: PlanningWorld): Goals {
   const { envelope, policies, snapshot } = world.question;
+  const { outputContract } = envelope;
   const contract =
-    envelope.outputContract.mode === 'freeform'
+    outputContract.mode === 'freeform'
       ? freeform(world)
-      : resolveContract(envelope.outputContract, supplyOf(world));
+      : outputContract.mode === 'facets'
+        ? resolveFacets(outputContract.facets, snapshot)
+        : resolveSchema(outputContract.schema, supplyOf(world));
   const wanted = new Map<string, GoalReason>(contract.goals.map((goal) => [goal, 'path']));
   for (const { facet } of envelope.goalConditions ?? [])
     if (!wanted.has(facet) && snapshot.facets.has(facet)) wanted.set(facet, 'goal_condition');

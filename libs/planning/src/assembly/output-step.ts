@@ -15,6 +15,8 @@ export function addOutputStep(
   required: boolean,
 ): void {
   const { graph } = steps;
+  // Of a plan under way only what is new can call for a new answer.
+  if (graph.drafted.length === 0 && steps.ground.standing.some((node) => node.writes.includes(OUTPUT_FACET))) return;
   const checks = graph.drafted.filter((step) => step.kind === 'validation').map((step) => step.id);
   const providersOf = (facet: string): Set<string> => new Set(goalProviders.get(facet) ?? []);
   const startsWith = (facet: string): boolean => steps.startsWithName(facet);
@@ -39,7 +41,7 @@ export function addOutputStep(
     return;
   }
   const joined = contract.goals.filter((facet) => providersOf(facet).size > 1 && branchCount > 1);
-  const untouched = graph.drafted.length === 0 || required;
+  const untouched = (graph.drafted.length === 0 && steps.ground.standing.length === 0) || required;
   for (const facet of joined.length > 0 ? joined : untouched ? contract.goals.slice(0, 1) : []) {
     const step = graph.add({
       id: `join:${facet}`,

@@ -55,9 +55,12 @@ export class PlanningWorld {
     const { policies, exclude } = this.question;
     const barred = new Set([...policies.planner.selection.forbid, ...(exclude ?? [])]);
     const kinds = new Set<string>(policies.planner.topology.forbiddenKinds ?? []);
-    return Uint8Array.from(this.index.capabilities, ({ capabilityId, status, kind }) =>
-      status === 'active' && !barred.has(capabilityId) && !kinds.has(kind) ? 1 : 0,
-    );
+    const allowed = new Uint8Array(this.index.capabilities.length);
+    for (let number = 0; number < allowed.length; number += 1) {
+      const { status, capabilityId, kind } = this.index.capabilities[number]!;
+      if (status === 'active' && !barred.has(capabilityId) && !kinds.has(kind)) allowed[number] = 1;
+    }
+    return allowed;
   }
 
   *reached(): Generator<RegisteredCapability> {

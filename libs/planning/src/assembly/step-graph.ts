@@ -33,7 +33,22 @@ export type { JsonSchema };
 export class StepGraph {
   readonly steps = new Map<string, Step>();
 
-  add(step: Pick<Step, 'id' | 'kind' | 'label'> & Partial<Step>): Step {
+  constructor(
+    /** Ids that nodes of the plan before have and new ones may not get; a new node of that name gets the suffix. */
+    private readonly reserved: ReadonlySet<string> = new Set(),
+    private readonly suffix: string = '',
+  ) {}
+
+  /** The id itself, or with the suffix where the plan before has a node of that id. */
+  freeId(id: string): string {
+    let free = id;
+    while (this.reserved.has(free)) free += this.suffix;
+    return free;
+  }
+
+  /** Adds a step; its id changes where it isn't free. */
+  add(given: Pick<Step, 'id' | 'kind' | 'label'> & Partial<Step>): Step {
+    const step = { ...given, id: given.standing === true ? given.id : this.freeId(given.id) };
     const complete: Step = {
       reads: new Map(),
       writes: [],
@@ -68,26 +83,24 @@ export class StepGraph {
     return [...this.steps.values()].filter((step) => [...step.reads.values()].some((from) => from.has(id)));
   }
 
-  /** Everything that comes before a step, directly or not. */
-  ancestors(id: string): Set<string> {
+  /** Everything that waits for a step, directly or not. */
+  descendants(id: string): Set<string> {
+    const waiting = new Map<string, string[]>();
+    for (const step of this.steps.values())
+      for (const before of this.before(step)) {
+        const known = waiting.get(before);
+        if (known === undefined) waiting.set(before, [step.id]);
+        else known.push(step.id);
+      }
     const seen = new Set<string>();
     const queue = [id];
     for (const at of queue)
-      for (const before of this.steps.has(at) ? this.before(this.get(at)) : [])
-        if (!seen.has(before)) {
-          seen.add(before);
-          queue.push(before);
+      for (const after of waiting.get(at) ?? [])
+        if (!seen.has(after)) {
+          seen.add(after);
+          queue.push(after);
         }
     return seen;
-  }
-
-  /** Lets everyone who reads certain facets from one step read them from another. */
-  redirect(facets: readonly string[], from: string, to: string, except: ReadonlySet<string>): void {
-    for (const step of this.steps.values()) {
-      if (except.has(step.id)) continue;
-      for (const [facet, providers] of step.reads)
-        if (facets.includes(facet) && providers.delete(from)) providers.add(to);
-    }
   }
 
   /** Nodes on the longest path, standing ones not counted. */

@@ -1,7 +1,6 @@
 import { isWeak } from './choose-core.js';
 import { rowOf } from './compose.js';
 import type { CoreSteps } from './core-steps.js';
-import { UNREACHED } from './forward-reachability.js';
 import type { PlanningWorld } from './planning-world.js';
 
 /**
@@ -12,16 +11,23 @@ export function addValidators(world: PlanningWorld, steps: CoreSteps, goals: rea
   if (world.question.policies.planner.topology.forbiddenKinds?.includes('validation') === true) return;
   const { graph } = steps;
   const made = new Set(
-    goals.filter((goal) => steps.providers(goal, layer).some((id) => graph.get(id).kind === 'execution')),
+    goals.filter((goal) =>
+      steps.providers(goal, layer).some((id) => ['execution', 'fallback'].includes(graph.get(id).kind)),
+    ),
   );
   for (const step of graph.drafted)
     if (step.kind === 'validation')
       for (const goal of made) if (step.reads.has(world.index.facetNames[goal]!)) made.delete(goal);
   const candidates: number[] = [];
   for (let capability = 0; capability < world.allowed.length && made.size > 0; capability += 1) {
-    if (world.allowed[capability] === 0 || world.reach.capabilityLayer[capability]! >= UNREACHED) continue;
+    if (world.allowed[capability] === 0) continue;
     const { kind, agentType, capabilityId } = world.capability(capability);
-    if (kind !== 'validation' || agentType !== 'ai' || graph.steps.has(capabilityId) || isWeak(world, capability))
+    if (
+      kind !== 'validation' ||
+      agentType !== 'ai' ||
+      graph.steps.has(graph.freeId(capabilityId)) ||
+      isWeak(world, capability)
+    )
       continue;
     const needs = [...rowOf(world.index.requiredInputs, capability)];
     if (!needs.some((need) => made.has(need))) continue;

@@ -34,6 +34,11 @@ export function enforceVariantCount(steps: CoreSteps, snapshot: RegistrySnapshot
       if (from !== undefined && step.kind !== 'fallback') groups.set([...from].sort().join(' '), from);
     }
     for (const [at, from] of [...groups.values()].entries()) {
+      // In a plan under way the number may have been set already.
+      if (from.size > 0 && [...from].every((source) => graph.get(source).kind === 'transformation')) {
+        enforced = true;
+        continue;
+      }
       const id = at === 0 ? `set:${facet}` : `set:${facet}:${at + 1}`;
       const readers = new Set(
         graph.drafted.filter((step) => sameSet(step.reads.get(facet), from)).map((step) => step.id),

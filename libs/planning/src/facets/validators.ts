@@ -20,6 +20,7 @@ function newAjv(validateSchema: boolean): Ajv2020 {
     logger: false,
     addUsedSchema: false,
     validateSchema,
+    meta: validateSchema,
   });
   // The package is CommonJS: under some loaders the function is the module itself, under others its `default`.
   const add = addFormats as unknown as ((target: Ajv2020) => void) & { default?: (target: Ajv2020) => void };
@@ -27,8 +28,13 @@ function newAjv(validateSchema: boolean): Ajv2020 {
   return ajv;
 }
 
-/** Judges schemas themselves; kept apart, as compiling the meta-schemas is the dear part of an instance. */
-const metaSchemas = newAjv(true);
+let judge: Ajv2020 | undefined;
+
+/** Judges schemas themselves; one instance, made on first use, as compiling the meta-schemas is dear. */
+function metaSchemas(): Ajv2020 {
+  judge ??= newAjv(true);
+  return judge;
+}
 
 /** Compiles a schema as a document of its own, or throws; equal schemas are compiled once. */
 function compiled(schema: JsonSchema): ValidateFunction {
@@ -38,7 +44,7 @@ function compiled(schema: JsonSchema): ValidateFunction {
   let validate = byText.get(text);
   // An instance of its own for each: an `$id` in one user's schema can't collide with another's, and dropping one frees it.
   if (validate === undefined) {
-    if (metaSchemas.validateSchema(schema) === false) throw new Error(metaSchemas.errorsText());
+    if (metaSchemas().validateSchema(schema) === false) throw new Error(metaSchemas().errorsText());
     validate = newAjv(false).compile(schema);
   }
   byText.delete(text);
@@ -73,8 +79,8 @@ export function quickValidator(schema: JsonSchema): (value: unknown) => boolean 
 
 /** Why a schema isn't one: pointers into the schema. Empty when it compiles. */
 export function schemaFaults(schema: JsonSchema): ValidationIssue[] {
-  if (metaSchemas.validateSchema(schema) === false) {
-    const errors = metaSchemas.errors ?? [];
+  if (metaSchemas().validateSchema(schema) === false) {
+    const errors = metaSchemas().errors ?? [];
     return errors.slice(0, MAX_ISSUES).map((error) => ({ ...issueOf(error), pointer: error.instancePath }));
   }
   try {

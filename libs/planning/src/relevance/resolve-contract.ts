@@ -1,4 +1,4 @@
-import type { Facet, Mapping, OutputContract, PlannerDiagnostic, RegistrySnapshot } from '@flex/contracts';
+import type { Facet, JsonSchema, Mapping, PlannerDiagnostic, RegistrySnapshot } from '@flex/contracts';
 import { compileFacets } from '../facets/compile-facets.js';
 import { propertyKeyOf } from '../facets/extends-chain.js';
 import { pointerStep } from '../facets/json-pointer.js';
@@ -64,16 +64,14 @@ interface Match extends Reshaping {
   readonly worth: number;
 }
 
-/** Resolves a contract of mode `facets` or `json_schema`; `freeform` is for the caller to decide. */
-export function resolveContract(contract: OutputContract, supply: FacetSupply): ResolvedContract {
-  if (contract.mode === 'facets') return resolveFacets(contract.facets, supply);
-  if (contract.mode === 'freeform') return { goals: [], parts: [], diagnostics: [] };
-  const target = shapeOf(contract.schema);
-  if (target.properties.size === 0) return resolveWhole(target, supply);
-  return resolveMembers(target, supply);
+/** Resolves an output contract of mode `json_schema`. */
+export function resolveSchema(schema: JsonSchema, supply: FacetSupply): ResolvedContract {
+  const target = shapeOf(schema);
+  return target.properties.size === 0 ? resolveWhole(target, supply) : resolveMembers(target, supply);
 }
 
-function resolveFacets(facets: readonly string[], { snapshot }: FacetSupply): ResolvedContract {
+/** Resolves an output contract of mode `facets`: they are the goals, as far as they exist. */
+export function resolveFacets(facets: readonly string[], snapshot: RegistrySnapshot): ResolvedContract {
   const diagnostics: PlannerDiagnostic[] = [];
   const goals: string[] = [];
   facets.forEach((facet, at) => {
