@@ -122,6 +122,20 @@ export async function startNats(options: TestNatsOptions = {}): Promise<TestNats
   return nats;
 }
 
+/** Whether the server with this monitoring port leads the cluster, and every other one keeps up with it. */
+async function leadsAll(monitorPort: number, size: number): Promise<boolean> {
+  try {
+    const response = await fetch(`http://127.0.0.1:${monitorPort}/jsz`);
+    const { meta_cluster: meta } = (await response.json()) as {
+      meta_cluster?: { replicas?: { current: boolean; offline?: boolean }[] };
+    };
+    const followers = meta?.replicas?.filter(({ current, offline }) => current && !offline) ?? [];
+    return followers.length === size - 1;
+  } catch {
+    return false;
+  }
+}
+
 /** A cluster on loopback, ready for replicated streams (a meta leader is elected and every node caught up). */
 export async function startNatsCluster(
   size = 3,
@@ -143,18 +157,10 @@ export async function startNatsCluster(
     });
   });
   const stop = async () => void (await Promise.all(nodes.map((node) => node.stop())));
-  const healthy = async (port: number) =>
-    fetch(`http://127.0.0.1:${port}/healthz`).then(
-      (response) => response.ok,
-      () => false,
-    );
   try {
     await Promise.all(nodes.map((node) => node.start()));
-    for (const port of monitors)
-      await until(
-        () => healthy(port),
-        () => 'the NATS cluster found no leader',
-      );
+    const ready = async () => (await Promise.all(monitors.map((port) => leadsAll(port, size)))).includes(true);
+    await until(ready, () => 'the NATS cluster found no leader that all others follow');
   } catch (error) {
     await stop();
     throw error;
