@@ -59,7 +59,18 @@ async function main() {
       runId: run.id,
       key: 'noop',
       id: `${run.id}.${step}.1.dispatched`,
-      data: { nodeId: `n${step}`, attempt: 1, planVersion: 1, capabilityId: 'noop', tenant: 'default', idempotencyKey: `${run.id}/${step}`, kind: 'execution', outputFacets: ['text'], timeoutMs: 30_000, inputs: { text: 'x'.repeat(100) } },
+      data: {
+        nodeId: `n${step}`,
+        attempt: 1,
+        planVersion: 1,
+        capabilityId: 'noop',
+        tenant: 'default',
+        idempotencyKey: `${run.id}/${step}`,
+        kind: 'execution',
+        outputFacets: ['text'],
+        timeoutMs: 30_000,
+        inputs: { text: 'x'.repeat(100) },
+      },
     });
   };
   const tail = log.tail({ partitions: claims.map((_, p) => p) });
@@ -100,7 +111,9 @@ async function main() {
       }),
     );
     const seconds = (performance.now() - start) / 1000;
-    const used = Object.entries(pids).map(([name, pid]) => `${name} ${Math.round(((cpuOf(pid) - cpu[name]) * 100) / chains)}`);
+    const used = Object.entries(pids).map(
+      ([name, pid]) => `${name} ${Math.round(((cpuOf(pid) - cpu[name]) * 100) / chains)}`,
+    );
     times.sort((a, b) => a - b);
     const at = (q) => times[Math.floor(times.length * q)].toFixed(1);
     console.log(

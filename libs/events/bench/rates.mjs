@@ -27,7 +27,9 @@ async function measure(name, n, work) {
   const used = process.cpuUsage(cpu);
   const perMessage = (used.user + used.system) / n;
   const rate = Math.round(n / seconds);
-  console.log(`${name.padEnd(52)} ${String(rate).padStart(8)}/s  client ${perMessage.toFixed(1).padStart(6)} µs cpu each`);
+  console.log(
+    `${name.padEnd(52)} ${String(rate).padStart(8)}/s  client ${perMessage.toFixed(1).padStart(6)} µs cpu each`,
+  );
 }
 
 const reason = 'x'.repeat(300);
@@ -45,7 +47,9 @@ await measure('raw: client publish, window 256', count, async (n) => {
     await js.publish(`run.raw.00.r${i % 100}`, JSON.stringify({ reason, by: 'tester' }), { headers: h });
   });
 });
-await measure('append, one at a time', Math.min(count, 3000), (n) => windowed(n, 1, (i) => log.append(event('one', `one.${i}`))));
+await measure('append, one at a time', Math.min(count, 3000), (n) =>
+  windowed(n, 1, (i) => log.append(event('one', `one.${i}`))),
+);
 await measure('append, window 256', count, (n) => windowed(n, 256, (i) => log.append(event(`w${i % 100}`, `w.${i}`))));
 
 for (const window of [1, 16]) {

@@ -46,7 +46,7 @@ export class AckMux {
   private constructor(nc: NatsConnection) {
     this.#nc = nc;
     this.#inbox = `${createInbox(inboxPrefixOf(nc))}.`;
-    nc.subscribe(`${this.#inbox}*`, { 
+    nc.subscribe(`${this.#inbox}*`, {
       callback: (error, message) => {
         if (!error) this.#answered(message);
       },

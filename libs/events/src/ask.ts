@@ -8,7 +8,11 @@ import { GIVE_UP_AFTER_MS, retryDelay } from './retry.js';
  * Asks the server something that may be asked twice, until it answers. A question that was under way when the
  * connection broke is repeated as soon as it is back, not when its timeout ends. Errors that are answers are thrown.
  */
-export async function ask<T>(nc: NatsConnection, question: () => Promise<T>, giveUpAfterMs = GIVE_UP_AFTER_MS): Promise<T> {
+export async function ask<T>(
+  nc: NatsConnection,
+  question: () => Promise<T>,
+  giveUpAfterMs = GIVE_UP_AFTER_MS,
+): Promise<T> {
   const deadline = Date.now() + giveUpAfterMs;
   for (let attempt = 0; ; attempt += 1) {
     try {

@@ -59,7 +59,7 @@ export class BucketWriter {
     const subject = kvSubject(this.bucket, key);
     const message = await ask(this.nc, () => this.nc.request(`$JS.API.DIRECT.GET.${kvStream(this.bucket)}.${subject}`));
     const headers = headerBlock(message);
-    if (/^NATS\/1\.0 404/.test(headers)) return 0;
+    if (headers.startsWith('NATS/1.0 404')) return 0;
     const gone = findHeader(headers, 'Nats-Marker-Reason') !== '' || findHeader(headers, 'KV-Operation') !== '';
     return gone ? Number(findHeader(headers, 'Nats-Sequence')) : undefined;
   }

@@ -1,6 +1,13 @@
 import { jetstreamManager, type JetStreamManager } from '@nats-io/jetstream';
 import type { NatsConnection } from '@nats-io/nats-core';
-import { claimSubject, partitionOf, partitionToken, type EventType, type NewEvent, type ServiceName } from '@flex/contracts';
+import {
+  claimSubject,
+  partitionOf,
+  partitionToken,
+  type EventType,
+  type NewEvent,
+  type ServiceName,
+} from '@flex/contracts';
 import type { PubAck } from './ack-mux.js';
 import { ClaimStore } from './claim-store.js';
 import { DeadLetters } from './dead-letters.js';
@@ -100,7 +107,12 @@ export class EventLog {
     const subject = claimSubject(partition);
     const previous = await this.lastSeq(subject);
     const id = `partition.claimed.${partitionToken(partition)}.${previous}.${owner}`;
-    const event = { type: 'partition.claimed', runId: '', id, data: { owner, previous } } as NewEvent<'partition.claimed'>;
+    const event = {
+      type: 'partition.claimed',
+      runId: '',
+      id,
+      data: { owner, previous },
+    } as NewEvent<'partition.claimed'>;
     const encoded = await this.encoder.encode(event, subject);
     const headers = headersOf(encoded).add(Header.expectedSeq, String(previous));
     try {

@@ -185,7 +185,8 @@ export class FencedWriter {
   async #repeat(entry: Entry, encoded: Encoded): Promise<Error | undefined> {
     try {
       const ack =
-        entry.ack ?? (await this.#mux.publish(encoded.subject, headersOf(encoded).asMsgHdrs(), encoded.data, ACK_TIMEOUT_MS));
+        entry.ack ??
+        (await this.#mux.publish(encoded.subject, headersOf(encoded).asMsgHdrs(), encoded.data, ACK_TIMEOUT_MS));
       this.#queue.shift();
       this.#sent -= 1;
       entry.resolve(ack);

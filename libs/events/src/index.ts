@@ -1,22 +1,7 @@
 export { connectNats, MINIMUM_NATS_VERSION, unsuitable, type NatsOptions } from './connect.js';
 export { isConnected, onDisconnect, onReconnect } from './connection-events.js';
-export {
-  AppendRefused,
-  ContractViolation,
-  FenceLost,
-  LogUnavailable,
-  reasonOf,
-  UnsuitableServer,
-} from './errors.js';
-export {
-  Bucket,
-  DEAD_LETTER_STREAM,
-  kvStream,
-  kvSubject,
-  LOG_STREAM,
-  QUERY_ROOT,
-  REGISTRY_STREAM,
-} from './names.js';
+export { AppendRefused, ContractViolation, FenceLost, LogUnavailable, reasonOf, UnsuitableServer } from './errors.js';
+export { Bucket, DEAD_LETTER_STREAM, kvStream, kvSubject, LOG_STREAM, QUERY_ROOT, REGISTRY_STREAM } from './names.js';
 export { DEDUPE_WINDOW_MS } from './retry.js';
 export { ensureStreams, readLogShape, type LogShape, type StreamsOptions } from './streams.js';
 export { EventLog, openEventLog, type EventLogOptions } from './event-log.js';

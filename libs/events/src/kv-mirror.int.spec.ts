@@ -1,6 +1,14 @@
 import { afterEach, beforeEach, describe, expect, it, jest } from '@jest/globals';
 import type { NatsConnection } from '@nats-io/nats-core';
-import { Bucket, BucketWriter, KvMirror, LogUnavailable, StaleRevision, type KvChange, type PutOptions } from './index.js';
+import {
+  Bucket,
+  BucketWriter,
+  KvMirror,
+  LogUnavailable,
+  StaleRevision,
+  type KvChange,
+  type PutOptions,
+} from './index.js';
 import { openTestLog, startNatsServer, type TestServer } from './testing/index.js';
 
 jest.setTimeout(60_000);
@@ -12,8 +20,14 @@ describe('a mirror of a bucket', () => {
   let changes: KvChange<unknown>[];
   let bucket: BucketWriter;
   const open = (...keys: string[]): KvMirror<unknown> =>
-    new KvMirror<unknown>({ nc, bucket: Bucket.heartbeats, keys: keys.length > 0 ? keys : undefined, onChange: (batch) => void changes.push(...batch) });
-  const put = (key: string, value: unknown, options: PutOptions = {}) => bucket.put(key, JSON.stringify(value), options);
+    new KvMirror<unknown>({
+      nc,
+      bucket: Bucket.heartbeats,
+      keys: keys.length > 0 ? keys : undefined,
+      onChange: (batch) => void changes.push(...batch),
+    });
+  const put = (key: string, value: unknown, options: PutOptions = {}) =>
+    bucket.put(key, JSON.stringify(value), options);
 
   beforeEach(async () => {
     server = await startNatsServer();

@@ -133,7 +133,9 @@ describe('permissions of the services', () => {
     await leases.stop();
     await new BucketWriter(nc('registry'), Bucket.registry).put('cap.default.x', '{}');
     await new BucketWriter(nc('worker'), Bucket.heartbeats).put('default.x.1', '{}', { ttlMs: 1_000 });
-    await expect(new BucketWriter(nc('worker'), Bucket.registry).put('cap.default.x', '{}')).rejects.toThrow('not permitted');
+    await expect(new BucketWriter(nc('worker'), Bucket.registry).put('cap.default.x', '{}')).rejects.toThrow(
+      'not permitted',
+    );
     const mirror = new KvMirror({ nc: nc('planner'), bucket: Bucket.registry });
     await mirror.ready;
     expect(mirror.has('cap.default.x')).toBe(true);

@@ -72,7 +72,12 @@ const bucket = (name: string): string[] => [`$KV.${name}.>`, ...readingOf([kvStr
 const EXTRA: Record<Exclude<BusUser, 'operator'>, Permissions> = {
   gateway: {
     // The archivist purges what it has archived.
-    publish: [REGISTRY_QUESTIONS, `$JS.API.STREAM.PURGE.${LOG_STREAM}`, `$JS.API.STREAM.PURGE.${CLAIMS_STREAM}`, ...MAKE_STREAMS],
+    publish: [
+      REGISTRY_QUESTIONS,
+      `$JS.API.STREAM.PURGE.${LOG_STREAM}`,
+      `$JS.API.STREAM.PURGE.${CLAIMS_STREAM}`,
+      ...MAKE_STREAMS,
+    ],
     subscribe: [],
   },
   planner: { publish: [REGISTRY_QUESTIONS, ...MAKE_STREAMS], subscribe: [] },

@@ -36,7 +36,7 @@ async function claimsOf(log: EventLog, filters: string[]): Promise<Set<string>> 
     onAttached: ({ pending }) => attached(pending),
   });
   try {
-    for (let left = await known; left > 0; ) {
+    for (let left = await known; left > 0;) {
       const batch = await reader.take(512);
       if (!batch) break;
       left = Math.min(left - batch.length, batch.at(-1)?.delivery.pending ?? 0);

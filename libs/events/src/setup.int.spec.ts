@@ -13,7 +13,9 @@ describe('connecting', () => {
     stop = undefined;
   });
   const fault = async (url: string, options = {}): Promise<Error> => {
-    const error = await connectNats({ url, name: 'test', connectTimeoutMs: 2_000, ...options }).catch((e: unknown) => e);
+    const error = await connectNats({ url, name: 'test', connectTimeoutMs: 2_000, ...options }).catch(
+      (e: unknown) => e,
+    );
     expect(error).toBeInstanceOf(UnsuitableServer);
     expect((error as Error).message).not.toContain('\n');
     return error as Error;
@@ -86,7 +88,16 @@ describe('making the streams', () => {
 
 /** Something that introduces itself as a nats-server of a version, which is all that we look at. */
 function serverOfVersion(version: string): Promise<Server> {
-  const info = { server_id: 'x', version, proto: 1, host: '127.0.0.1', port: 0, headers: true, max_payload: 1048576, jetstream: true };
+  const info = {
+    server_id: 'x',
+    version,
+    proto: 1,
+    host: '127.0.0.1',
+    port: 0,
+    headers: true,
+    max_payload: 1048576,
+    jetstream: true,
+  };
   return new Promise((resolve) => {
     const server = createServer((socket) => {
       socket.write(`INFO ${JSON.stringify(info)}\r\n`);

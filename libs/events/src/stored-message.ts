@@ -78,7 +78,13 @@ export const SOURCE_PREFIX = '/flex/';
 export const SCHEMA_PREFIX = 'urn:flex:';
 
 /** SHA-256 over what makes the event what it is; sequence and time are the server's and not part of it. */
-export function eventDigest(event: { type: string; version: number; runId: string; id: string; bytes: Uint8Array }): string {
+export function eventDigest(event: {
+  type: string;
+  version: number;
+  runId: string;
+  id: string;
+  bytes: Uint8Array;
+}): string {
   const dataHash = hash('sha256', event.bytes, 'hex');
   return hash('sha256', `${event.type}\n${event.version}\n${event.runId}\n${event.id}\n${dataHash}`, 'hex');
 }

@@ -103,7 +103,10 @@ async function streamInfo(jsm: JetStreamManager, name: string): Promise<StreamIn
   }
 }
 
-async function ensureStream(jsm: JetStreamManager, config: Partial<StreamConfig> & { name: string }): Promise<StreamInfo> {
+async function ensureStream(
+  jsm: JetStreamManager,
+  config: Partial<StreamConfig> & { name: string },
+): Promise<StreamInfo> {
   const existing = await streamInfo(jsm, config.name);
   if (existing) return withNewSubjects(jsm, existing, config.subjects ?? []);
   try {

@@ -67,7 +67,8 @@ export class Tail<T extends EventType = EventType> implements AsyncIterable<LogE
     this.#reader = new OrderedReader({
       nc,
       stream: LOG_STREAM,
-      filters: options.filters ?? (few ? chosen.flatMap((partition) => partitionFilters(partitionToken(partition))) : []),
+      filters:
+        options.filters ?? (few ? chosen.flatMap((partition) => partitionFilters(partitionToken(partition))) : []),
       fromSeq: options.fromSeq,
       signal: options.signal,
       onAttached: ({ pending, attachment }) => {
@@ -103,7 +104,9 @@ export class Tail<T extends EventType = EventType> implements AsyncIterable<LogE
       const delivered = await this.#reader.take(this.#options.maxBatch ?? DEFAULT_BATCH);
       if (!delivered) return undefined;
       const wanted = this.#wanted;
-      const kept = wanted ? delivered.filter(({ message }) => wanted.has(partitionOfSubject(message.subject))) : delivered;
+      const kept = wanted
+        ? delivered.filter(({ message }) => wanted.has(partitionOfSubject(message.subject)))
+        : delivered;
       const events = kept.length > 0 ? await decodeBatch(kept, this.#claims, this.#options.onPoison) : [];
       this.#position = delivered.at(-1)?.delivery.seq ?? this.#position;
       if (this.#backlog !== undefined) this.#backlog -= delivered.length;

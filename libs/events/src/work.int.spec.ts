@@ -136,7 +136,12 @@ describe('work shared by replicas', () => {
     const other = await openTestLog(server);
     const got: string[] = [];
     const hangs = new Promise<void>(() => undefined);
-    const lost = other.log.work({ durable: `work-${run}`, filters: [`*.*.*.${run}`], ackWaitMs: 400, handler: () => hangs });
+    const lost = other.log.work({
+      durable: `work-${run}`,
+      filters: [`*.*.*.${run}`],
+      ackWaitMs: 400,
+      handler: () => hangs,
+    });
     await lost.ready;
     await log.append(pauseRequested(run, `${run}.x`));
     await until(() => lost.running === 1);

@@ -3,6 +3,7 @@ export {
   JETSTREAM,
   JetStreamContext,
   JetStreamStrategy,
+  OnEvent,
   RethrowFilter,
   type JetStreamExtras,
   type JetStreamStrategyOptions,

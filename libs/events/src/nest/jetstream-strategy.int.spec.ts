@@ -6,7 +6,7 @@ import { Ctx, EventPattern, Payload, Transport, type MicroserviceOptions } from 
 import type { NatsConnection } from '@nats-io/nats-core';
 import { ContractViolation, type EventLog, type LogEvent } from '../index.js';
 import { openTestLog, pauseRequested, startNatsServer, type TestServer } from '../testing/index.js';
-import { JETSTREAM, JetStreamContext, JetStreamStrategy, RethrowFilter } from './index.js';
+import { JetStreamContext, JetStreamStrategy, OnEvent, RethrowFilter } from './index.js';
 
 jest.setTimeout(60_000);
 
@@ -14,20 +14,20 @@ const handled: { id: string; attempt: number; by: string }[] = [];
 
 @Controller()
 class Reactions {
-  @EventPattern('run.pause_requested', JETSTREAM, { backoffMs: [10], concurrency: 4 })
+  @OnEvent('run.pause_requested', { backoffMs: [10], concurrency: 4 })
   onPauseRequested(@Payload() event: LogEvent<'run.pause_requested'>, @Ctx() context: JetStreamContext): void {
     handled.push({ id: event.id, attempt: context.attempt, by: 'first' });
     if (event.id === 'refused') throw new ContractViolation('not like this');
     if (event.id === 'again' && context.attempt === 1) throw new Error('later');
   }
 
-  @EventPattern('run.resume_requested', JETSTREAM, { durable: 'named-by-hand' })
+  @OnEvent('run.resume_requested', { durable: 'named-by-hand' })
   async onResumeRequested(@Payload() event: LogEvent): Promise<void> {
     await Promise.resolve();
     handled.push({ id: event.id, attempt: 1, by: 'second' });
   }
 
-  @EventPattern('run.pause_requested', Transport.TCP)
+  @EventPattern<string>('run.pause_requested', Transport.TCP)
   onAnotherTransport(): void {
     handled.push({ id: 'tcp', attempt: 0, by: 'wrong transport' });
   }

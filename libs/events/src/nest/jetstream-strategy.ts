@@ -1,5 +1,5 @@
 import { Catch, type ExceptionFilter } from '@nestjs/common';
-import { Server, type CustomTransportStrategy, type MessageHandler } from '@nestjs/microservices';
+import { EventPattern, Server, type CustomTransportStrategy, type MessageHandler } from '@nestjs/microservices';
 import { isObservable, lastValueFrom, throwError, type Observable } from 'rxjs';
 import { everySubject, type EventType } from '@flex/contracts';
 import type { EventLog } from '../event-log.js';
@@ -9,13 +9,17 @@ import type { Worker, WorkOptions } from '../work.js';
 /** Names the transport in decorators; without it, a hybrid application binds a handler to every transport it has. */
 export const JETSTREAM = Symbol('flex.jetstream');
 
-/** Third argument of `@EventPattern('plan.requested', JETSTREAM, {…})`. */
+/** How a pattern is consumed, where the defaults do not fit. */
 export type JetStreamExtras = Partial<
   Pick<
     WorkOptions,
     'durable' | 'filters' | 'concurrency' | 'prefetch' | 'ackWaitMs' | 'maxDeliver' | 'backoffMs' | 'startAt'
   >
 >;
+
+/** Marks a method as the handler of an event type: `@EventPattern` on this transport, with the type's name checked. */
+export const OnEvent = (type: EventType, extras: JetStreamExtras = {}): MethodDecorator =>
+  EventPattern<string>(type, JETSTREAM, extras);
 
 export interface JetStreamStrategyOptions {
   log: EventLog;
@@ -38,7 +42,7 @@ export class JetStreamContext {
 }
 
 /**
- * Nest's event handlers on the log: `@EventPattern(<event type>, JETSTREAM)` becomes a durable consumer that the replicas
+ * Nest's event handlers on the log: `@OnEvent('plan.requested')` becomes a durable consumer that the replicas
  * of the service share. A handler that resolves has done the work; a ContractViolation goes to the dead letters, any
  * other error is tried again. Needs {@link RethrowFilter} on the microservice.
  */
@@ -55,7 +59,7 @@ export class JetStreamStrategy extends Server implements CustomTransportStrategy
   }
 
   listen(done: (error?: unknown) => void): void {
-    this.#start().then(() => done(), done);
+    void this.#listen(done);
   }
 
   /** Takes nothing new and waits for the handlers. */
@@ -70,6 +74,15 @@ export class JetStreamStrategy extends Server implements CustomTransportStrategy
 
   override unwrap<T>(): T {
     return this.#options.log as T;
+  }
+
+  async #listen(done: (error?: unknown) => void): Promise<void> {
+    try {
+      await this.#start();
+    } catch (error) {
+      return done(error);
+    }
+    done();
   }
 
   async #start(): Promise<void> {
