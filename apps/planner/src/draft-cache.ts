@@ -33,7 +33,7 @@ export class DraftCache {
 /** All of a request that a deterministic proposal depends on: the task, not who asks, how often, or which ids it has. */
 function questionKey(request: PlanRequest): string {
   const { phase, dynamic, objective, inputs, constraints, outputContract } = request;
-  const { specialInstructions, goalConditions, labels, policies, replan } = request;
+  const { specialInstructions, goalConditions, labels, policies, replan, cause } = request;
   const task = [objective, inputs, constraints, outputContract, specialInstructions, goalConditions, labels];
-  return hash('sha256', JSON.stringify([phase, dynamic, ...task, policies, replan]), 'hex');
+  return hash('sha256', JSON.stringify([phase, dynamic, ...task, policies, replan && { replan, cause }]), 'hex');
 }

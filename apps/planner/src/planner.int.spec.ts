@@ -6,6 +6,7 @@ import { bootService, type RunningService } from '@flex/events/service';
 import { openTestLog, startNatsServer, type TestServer } from '@flex/events/testing';
 import { validateDraft } from '@flex/planning';
 import { startOpenAiServer, type OpenAiServer } from '../../../e2e/openai-server.js';
+import { decodeDraft } from './core/answer-decoder.js';
 import { questionOf } from './core/planning-question.js';
 import { plannerService } from './planner-service.js';
 import { capabilities, capability, facets, planRequest, snapshotOf } from './testing/planning-fixtures.js';
@@ -154,6 +155,31 @@ describe('the planner on a real log', () => {
     const shared = await ask({ outputContract: { mode: 'facets', facets: ['nobodyWritesThis'] } });
     expect(shared.type).toBe('plan.draft_failed');
     expect(shared.data.diagnostics?.some(({ severity }) => severity === 'error')).toBe(true);
+  });
+
+  it('answers a replan with a delta, drafted by rules or by the model', async () => {
+    await withModel();
+    const decoded = decodeDraft(JSON.stringify(goodDraft), []);
+    const plan = judge(decoded.ok ? decoded.value : undefined).plan!;
+    const available = ['writerBrief', 'planKnobs', 'toneOfVoice', 'audienceProfile', 'objectiveBrief'];
+    const replan = { baseVersion: 1, plan, completed: ['brief'], running: [], failed: [], available };
+    const cause = { kind: 'policy' as const, policyId: 'low-score', rationale: 'too dull' };
+    const request = { requestId: 'replan-1', phase: 'replan' as const, replan, cause };
+    expect(await ask({ ...request, deterministicOnly: true })).toMatchObject({
+      type: 'plan.drafted',
+      data: { delta: { baseVersion: 1, metadata: { runtime: 'deterministic' } } },
+    });
+    openAi.script({ json: { operations: [{ op: 'removeNode', nodeId: 'review' }], rationale: ['not needed'] } });
+    expect(await ask(request)).toMatchObject({
+      type: 'plan.drafted',
+      data: {
+        delta: { baseVersion: 1, operations: [{ op: 'removeNode', nodeId: 'review' }], metadata: { runtime: 'llm' } },
+      },
+    });
+    const [{ body } = { body: undefined }] = openAi.requests;
+    expect(body?.response_format?.json_schema?.name).toBe('flex_plan_delta');
+    expect(body?.messages[1]?.content).toContain('"completed":["brief"]');
+    expect(body?.messages[1]?.content).toContain('too dull');
   });
 
   it('lets the model draft: good', async () => {

@@ -1,5 +1,5 @@
 import type { RegistrySnapshot } from '@flex/contracts';
-import { assemble, type Assembly } from '@flex/planning';
+import { assemble, assembleDelta } from '@flex/planning';
 import type { PlanRequest, Proposal } from './plan-answer.js';
 import { questionOf } from './planning-question.js';
 
@@ -17,14 +17,13 @@ export function deterministicProposal(
   snapshot: RegistrySnapshot,
   plain: boolean,
 ): Proposal {
-  const { envelope, policies, available } = questionOf(runId, request, snapshot);
-  const question = { envelope, policies, snapshot, available, exclude: request.replan?.exclude, plain, ...limits };
-  return proposalOf(assemble(question));
+  const { envelope, policies } = questionOf(runId, request, snapshot);
+  const question = { envelope, policies, snapshot, plain, ...limits };
+  if (request.replan) {
+    const { replan, cause } = request;
+    const { delta, selections, diagnostics, proven } = assembleDelta({ ...question, replan, cause });
+    return { delta, selections, diagnostics, proven };
+  }
+  const { draft, selections, diagnostics, proven } = assemble(question);
+  return { draft, selections, diagnostics, proven };
 }
-
-const proposalOf = ({ draft, selections, diagnostics, proven }: Assembly): Proposal => ({
-  draft,
-  selections,
-  diagnostics,
-  proven,
-});

@@ -1,4 +1,4 @@
-import { validateDraft } from '@flex/planning';
+import { mergeDelta, validateDelta, validateDraft } from '@flex/planning';
 import type { RegistrySnapshot } from '@flex/contracts';
 import { capabilities, capability, planRequest, snapshotOf } from '../testing/planning-fixtures.js';
 import { deterministicProposal } from './deterministic-proposal.js';
@@ -62,5 +62,49 @@ describe('the deterministic proposal', () => {
     const proposal = propose({ outputContract: { mode: 'facets', facets: ['copyVariant'] } });
     expect(proposal.diagnostics).toContainEqual(expect.objectContaining({ code: 'UNKNOWN_FACET', severity: 'error' }));
     expect(proposal.draft).toBeUndefined();
+  });
+});
+
+describe('the deterministic proposal for a replan', () => {
+  const request = { outputContract: { mode: 'facets' as const, facets: ['copyVariants', 'qaFindings'] } };
+  const plan = judge(propose(request), request).plan!;
+  const replan = (rest: object = {}): PlanRequest['replan'] => ({
+    baseVersion: 1,
+    plan,
+    completed: plan.nodes.filter(({ capabilityId }) => capabilityId === 'strategist.brief').map(({ id }) => id),
+    running: [],
+    failed: [],
+    available: ['objectiveBrief', 'audienceProfile', 'toneOfVoice', 'writerBrief', 'planKnobs', 'strategicRationale'],
+    ...rest,
+  });
+  const second = capability('writer.second', 'execution', ['writerBrief'], ['copyVariants']);
+  const snapshot = snapshotOf([...capabilities, second]);
+
+  it('is a delta that passes validation and leaves finished nodes alone', () => {
+    const asked = {
+      ...request,
+      phase: 'replan' as const,
+      cause: { kind: 'capability_lost' as const, rationale: 'writer.linkedin is gone' },
+      replan: replan({ exclude: ['writer.linkedin'] }),
+    };
+    const { delta, draft } = propose(asked, false, snapshot);
+    expect(draft).toBeUndefined();
+    expect(delta?.baseVersion).toBe(1);
+    const completed = new Set(asked.replan?.completed);
+    const judged = validateDelta(
+      questionOf('run-1', planRequest(asked), snapshot),
+      plan,
+      { completed, running: new Set() },
+      delta!,
+      { attempts: 1, cause: asked.cause },
+    );
+    expect(judged.diagnostics.filter(({ severity }) => severity === 'error')).toEqual([]);
+    const merged = mergeDelta(plan, judged.delta!, { cause: asked.cause });
+    const used = merged.nodes.map(({ capabilityId }) => capabilityId);
+    expect(used).toContain('writer.second');
+    expect(used).not.toContain('writer.linkedin');
+    expect(merged.nodes.filter(({ id }) => completed.has(id))).toEqual(
+      plan.nodes.filter(({ id }) => completed.has(id)),
+    );
   });
 });

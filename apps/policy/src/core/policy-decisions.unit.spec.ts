@@ -22,7 +22,9 @@ describe('a submitted run', () => {
   it('without policies needs no word of the policy service', () => expect(onRunSubmitted(submitted())).toBeUndefined());
 
   it('with policies gets them compiled, with every default filled in; a repeat is the same message', () => {
-    const event = submitted({ runtime: [{ id: 'p', trigger: 'manual', action: { type: 'goto', next: 'write' } }] });
+    const event = submitted({
+      runtime: [{ id: 'p', trigger: { kind: 'manual' }, action: { type: 'goto', next: 'write' } }],
+    });
     const normalized = onRunSubmitted(event);
     expect(normalized).toMatchObject({
       type: 'policy.normalized',
@@ -52,7 +54,7 @@ describe('a submitted run', () => {
     const refused = onRunSubmitted(
       submitted({
         planner: { topology: { variantCount: 5 } },
-        runtime: [{ id: 'p', trigger: { kind: 'manual', condition: 'facets.' }, action: 'pause' }],
+        runtime: [{ id: 'p', trigger: { kind: 'manual', condition: 'facets.' }, action: { type: 'pause' } }],
       }),
     );
     expect(refused?.type).toBe('policy.refused');
