@@ -1,7 +1,7 @@
 import { Controller } from '@nestjs/common';
-import { Ctx, EventPattern, Payload } from '@nestjs/microservices';
+import { Ctx, Payload } from '@nestjs/microservices';
 import { EventLog, reasonOf, type LogEvent } from '@flex/events';
-import { JETSTREAM, JetStreamContext } from '@flex/events/nest';
+import { JetStreamContext, OnEvent } from '@flex/events/nest';
 import { ServiceContext } from '@flex/events/service';
 import { answerToFault, type Asked, type PlanAnswer } from './core/plan-answer.js';
 import { withinSpan } from './planning-span.js';
@@ -19,7 +19,7 @@ export class PlannerController {
     private readonly log: EventLog,
   ) {}
 
-  @EventPattern<string>('plan.requested', JETSTREAM, { durable: 'planner' })
+  @OnEvent('plan.requested', { durable: 'planner' })
   async onPlanRequested(
     @Payload() event: LogEvent<'plan.requested'>,
     @Ctx() { attempt, signal }: JetStreamContext,

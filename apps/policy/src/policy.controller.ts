@@ -1,7 +1,7 @@
 import { Controller } from '@nestjs/common';
-import { EventPattern, Payload } from '@nestjs/microservices';
+import { Payload } from '@nestjs/microservices';
 import { EventLog, type LogEvent } from '@flex/events';
-import { JETSTREAM } from '@flex/events/nest';
+import { OnEvent } from '@flex/events/nest';
 import { ServiceContext } from '@flex/events/service';
 import { onPolicyRequested, onRunSubmitted } from './core/policy-decisions.js';
 
@@ -16,7 +16,7 @@ export class PolicyController {
     private readonly log: EventLog,
   ) {}
 
-  @EventPattern<string>('run.submitted', JETSTREAM, { durable: 'policy-envelopes' })
+  @OnEvent('run.submitted', { durable: 'policy-envelopes' })
   async onRunSubmitted(@Payload() event: LogEvent<'run.submitted'>): Promise<void> {
     const answer = onRunSubmitted(event);
     if (!answer) return;
@@ -26,7 +26,7 @@ export class PolicyController {
     this.service.log.info({ runId: event.runId, codes }, 'policies refused');
   }
 
-  @EventPattern<string>('policy.requested', JETSTREAM, { durable: 'policy-occasions' })
+  @OnEvent('policy.requested', { durable: 'policy-occasions' })
   async onPolicyRequested(@Payload() event: LogEvent<'policy.requested'>): Promise<void> {
     const verdict = onPolicyRequested(event);
     await this.log.append(verdict);
