@@ -44,6 +44,5 @@ export {
   type DeltaQuestion,
   type ReplanContext,
 } from './assembly/assemble-delta.js';
-export { propose, type AssembledProposal, type ProposalOptions } from './assembly/propose.js';
 export { BRANCHES_TAG, requestedBranches } from './assembly/requested-branches.js';
 export { generateComposition, type GeneratedProblem } from './assembly/composition-generator.js';

@@ -1,4 +1,5 @@
 import type {
+  Branch,
   DeltaOperation,
   DraftEdge,
   DraftNode,
@@ -38,13 +39,13 @@ export function assembleDelta(question: DeltaQuestion): AssembledDelta {
   const { replan, cause } = question;
   const plan: PlanGraph = replan.plan;
   const again = nodesToRepeat(question);
-  const { ground, available, cancelled } = groundOf(question, again);
+  const { ground, available, cancelled, branches, untouched } = groundOf(question, again);
   const assembly = assemble({
     ...question,
     available,
     exclude: [...(question.exclude ?? []), ...(replan.exclude ?? [])],
     ground,
-    branches: replan.branchRequests ?? [],
+    branches,
   });
   const drafted = (assembly.draft?.nodes ?? []).map((node) => told(node, again, question));
   const edges = [...(assembly.draft?.edges ?? []), ...laterThanBefore(drafted, again)];
@@ -53,7 +54,7 @@ export function assembleDelta(question: DeltaQuestion): AssembledDelta {
   return {
     delta: {
       baseVersion: replan.baseVersion,
-      operations: operationsFor(plan, replan, ground, cancelled, drafted, edges),
+      operations: operationsFor(plan, replan, ground, { cancelled, untouched }, drafted, edges),
       rationale: rationale.map((reason) => reason.slice(0, 2000)),
       metadata: { runtime: 'deterministic' },
     },
@@ -111,10 +112,49 @@ function nodesToRepeat({ replan, cause, envelope, policies }: DeltaQuestion): Se
   return again;
 }
 
+/** What the rest of the plan starts from. */
+interface Outlook {
+  readonly ground: Ground;
+  readonly available: string[];
+  readonly cancelled: ReadonlySet<string>;
+  /** Branches to be planned. */
+  readonly branches: Branch[];
+  /** Branches that go on as they are. */
+  readonly untouched: ReadonlySet<string>;
+}
+
+/** Branches of the policies, those that earlier versions got, and those asked for now. */
+function branchesOf({ replan, policies }: DeltaQuestion): Branch[] {
+  const branches = new Map(policies.planner.branches.map((branch) => [branch.id, branch]));
+  for (const { kind, branchId, label, rationale, inputs } of replan.plan.nodes)
+    if (kind === 'branch' && branchId !== undefined && !branches.has(branchId))
+      branches.set(branchId, {
+        id: branchId,
+        label,
+        rationale: rationale[0],
+        ...(inputs === undefined ? {} : { inputs }),
+      });
+  for (const branch of replan.branchRequests ?? []) if (!branches.has(branch.id)) branches.set(branch.id, branch);
+  return [...branches.values()];
+}
+
+/**
+ * Where some branches have their results and others lack them, only the latter are planned: the results of the others are part of
+ * the answer, but must not pass for theirs.
+ */
+function lackingBranches(branches: readonly Branch[], standing: readonly StandingNode[]): Branch[] {
+  const ofBranches = standing.filter((node) => node.branchId !== undefined && node.kind === 'execution');
+  const facets = new Set(ofBranches.flatMap((node) => node.writes));
+  return branches.filter((branch) =>
+    [...facets].some((facet) => !ofBranches.some((node) => node.branchId === branch.id && node.writes.includes(facet))),
+  );
+}
+
 function groundOf(
-  { replan, snapshot, envelope }: DeltaQuestion,
+  question: DeltaQuestion,
   again: ReadonlySet<string>,
-): { ground: Ground; available: string[]; cancelled: Set<string> } {
+): Pick<Outlook, 'ground' | 'available' | 'cancelled' | 'branches' | 'untouched'> {
+  const { replan, snapshot, envelope } = question;
   const plan: PlanGraph = replan.plan;
   const completed = new Set(replan.completed);
   const running = new Set(replan.running);
@@ -156,10 +196,23 @@ function groundOf(
     ...plan.nodes.filter((node) => completed.has(node.id) || running.has(node.id)).map((node) => node.id),
     ...replan.failed.map((node) => node.nodeId),
   ]);
+  const branches = branchesOf(question);
+  const lacking = lackingBranches(branches, standing);
+  const partly = lacking.length > 0 && lacking.length < branches.length;
+  const planned = new Set((partly ? lacking : branches).map((branch) => branch.id));
+  const isBeside = (node: StandingNode): boolean => node.branchId !== undefined && !planned.has(node.branchId);
   return {
-    ground: { standing, superseded, reserved, suffix: `:v${replan.baseVersion + 1}` },
+    ground: {
+      standing: standing.filter((node) => !isBeside(node)),
+      superseded,
+      beside: standing.filter(isBeside),
+      reserved,
+      suffix: `:v${replan.baseVersion + 1}`,
+    },
     available,
     cancelled,
+    branches: partly ? lacking : branches,
+    untouched: new Set(branches.filter((branch) => !planned.has(branch.id)).map((branch) => branch.id)),
   };
 }
 
@@ -212,14 +265,18 @@ function operationsFor(
   plan: PlanGraph,
   replan: ReplanContext,
   ground: Ground,
-  cancelled: ReadonlySet<string>,
+  { cancelled, untouched }: Pick<Outlook, 'cancelled' | 'untouched'>,
   drafted: readonly DraftNode[],
   edges: readonly DraftEdge[],
 ): DeltaOperation[] {
   const operations: DeltaOperation[] = [];
   const before = new Map(plan.nodes.map((node) => [node.id, node]));
   const wanted = new Map(drafted.map((node) => [node.id, node]));
-  const settled = new Set([...replan.completed, ...ground.standing.map((node) => node.id)]);
+  const staying = plan.nodes.filter((node) => node.branchId !== undefined && untouched.has(node.branchId));
+  const settled = new Set([
+    ...replan.completed,
+    ...[...ground.standing, ...ground.beside, ...staying].map((node) => node.id),
+  ]);
   const failed = new Set(replan.failed.map((node) => node.nodeId));
   for (const nodeId of cancelled) operations.push({ op: 'cancelNode', nodeId });
   for (const node of plan.nodes) {

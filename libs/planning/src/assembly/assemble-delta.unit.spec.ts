@@ -139,6 +139,50 @@ describe('A delta for a plan under way', () => {
     expect(after.metadata.branches.map((branch) => branch.label)).toEqual(['Go bold', 'Go calm', 'Go funny']);
   });
 
+  it('plans only the branch that failed again, and still joins both', () => {
+    const { after } = replan(
+      example('blog-two-branches'),
+      { kind: 'retries_exhausted', nodeId: 'writer.blog@culture-story' },
+      {
+        completed: [
+          'strategist.brief',
+          'branch:product-spotlight',
+          'branch:culture-story',
+          'writer.blog@product-spotlight',
+        ],
+        running: ['reviewer.quality@product-spotlight'],
+        failed: [{ nodeId: 'writer.blog@culture-story', message: 'no' }],
+        exclude: ['writer.blog'],
+      },
+    );
+    expect(ids(after)).toEqual(expect.arrayContaining(['writer.linkedin@culture-story', 'reviewer.quality@culture-story', 'reviewer.quality@product-spotlight'])); // prettier-ignore
+    expect(ids(after).filter((id) => id.includes('product-spotlight') && id.startsWith('writer'))).toEqual(['writer.blog@product-spotlight']); // prettier-ignore
+    expect(sourcesOf(after, 'reviewer.quality@culture-story', 'copyVariants')).toContain(
+      'writer.linkedin@culture-story',
+    );
+    expect(sourcesOf(after, 'transform:output', 'copyVariants')).toEqual(
+      expect.arrayContaining(['writer.blog@product-spotlight', 'writer.linkedin@culture-story']),
+    );
+  });
+
+  it('keeps to the branches when all of them are done again', () => {
+    const writers = ['writer.blog@product-spotlight', 'writer.blog@culture-story'];
+    const { after } = replan(
+      example('blog-two-branches'),
+      { kind: 'operator', rationale: 'Both are too long' },
+      { completed: ['strategist.brief', 'branch:product-spotlight', 'branch:culture-story', ...writers] },
+    );
+    expect(ids(after)).toEqual(expect.arrayContaining(writers.map((id) => `${id}:v2`)));
+    const read = sourcesOf(after, 'transform:output', 'copyVariants');
+    for (const id of writers) {
+      expect(read).toContain(`${id}:v2`);
+      expect(read).not.toContain(id);
+    }
+    expect(sourcesOf(after, 'reviewer.quality@culture-story', 'copyVariants')).toContain(
+      'writer.blog@culture-story:v2',
+    );
+  });
+
   it('calls off running work that was built on what is done again', () => {
     const { after, assembled } = replan(
       example('linkedin-variants'),

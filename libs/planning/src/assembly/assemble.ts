@@ -25,7 +25,7 @@ export interface AssemblyQuestion extends WorldQuestion {
   readonly plain?: boolean;
   /** What of a plan is there already. */
   readonly ground?: Ground;
-  /** Branches beyond those of the policies: asked for by an upstream output or an operator. */
+  /** Branches to plan, in place of those of the policies: with those that an upstream output asked for, or only some. */
   readonly branches?: readonly Branch[];
 }
 
@@ -200,7 +200,7 @@ function goalProvidersOf(world: PlanningWorld, steps: CoreSteps, goals: Goals): 
   return new Map(
     [...goals.wanted.keys()].map((goal) => {
       const facet = world.index.facetIds.get(goal);
-      return [goal, facet === undefined ? [] : steps.providers(facet, Infinity)] as const;
+      return [goal, facet === undefined ? [] : [...steps.providers(facet, Infinity), ...steps.beside(facet)]] as const;
     }),
   );
 }
@@ -232,7 +232,7 @@ function rest(
     diagnostics.push(...enforceVariantCount(steps, snapshot, topology.variantCount));
 
   const alternatives = new Alternatives(world, graph);
-  const branches = [...policies.planner.branches, ...(question.branches ?? [])];
+  const branches = question.branches ?? policies.planner.branches;
   if (branches.length > 0 && graph.drafted.length > 0) {
     const expanded = expandBranches(world, steps, branches, providers, alternatives);
     providers = expanded.goalProviders;
@@ -259,7 +259,8 @@ function rest(
   for (const kind of ['validation', 'branch', 'fallback'] as const)
     if (topology.requiredKinds?.includes(kind) === true && !graph.drafted.some((step) => step.kind === kind))
       diagnostics.push(kindMissing(kind));
-  return { branches: question.branches ?? [] };
+  const known = new Set(policies.planner.branches.map((branch) => branch.id));
+  return { branches: branches.filter((branch) => !known.has(branch.id)) };
 }
 
 /** Notes on each step why its capability, and whom to try next. */

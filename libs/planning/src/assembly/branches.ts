@@ -37,7 +37,8 @@ export function expandBranches(
     });
     for (const clone of clones) {
       for (const [facet, from] of clone.reads) {
-        const renamed = new Set([...from].map((id) => idIn.get(id) ?? id));
+        const ofBranch = [...from].filter((id) => [undefined, branch.id].includes(graph.get(id).branchId));
+        const renamed = new Set((ofBranch.length > 0 ? ofBranch : [...from]).map((id) => idIn.get(id) ?? id));
         const fromBranch =
           start !== undefined && given.some((name) => satisfies(name, facet, world.question.snapshot.facets));
         clone.reads.set(facet, fromBranch ? new Set([start.id]) : renamed);
@@ -58,6 +59,8 @@ export function expandBranches(
 }
 
 function addBranchNode(steps: CoreSteps, branch: Branch, given: readonly string[]): Step {
+  const there = steps.graph.steps.get(`branch:${branch.id}`);
+  if (there?.standing === true) return there;
   return steps.graph.add({
     id: `branch:${branch.id}`,
     kind: 'branch',
@@ -98,6 +101,9 @@ function stepsOfBranches(
   const writers = makers.filter((id) => graph.get(id).kind === 'execution');
   // What checks a goal is a goal maker too when its findings are part of the answer; it follows its writer.
   for (const id of writers.length > 0 ? writers : makers) own.add(id);
+  // In a plan under way the writers may be done; what is made from their work belongs to their branches.
+  for (const step of drafted)
+    if ([...graph.before(step)].some((id) => graph.steps.get(id)?.standing === true && graph.get(id).branchId !== undefined)) own.add(step.id); // prettier-ignore
   for (const step of drafted)
     if (step.kind !== 'structuring' && [...inputs].some((input) => reads(step, input))) own.add(step.id);
   spread();

@@ -16,12 +16,14 @@ export interface Ground {
   readonly standing: readonly StandingNode[];
   /** Finished nodes whose work is done again: it is no longer what counts, but may be looked at. */
   readonly superseded: readonly StandingNode[];
+  /** Nodes of branches that aren't planned again: part of the answer, but nobody else reads from them. */
+  readonly beside: readonly StandingNode[];
   /** Ids that new nodes can't have, and what they get instead: the id with this suffix. */
   readonly reserved: ReadonlySet<string>;
   readonly suffix: string;
 }
 
-export const emptyGround: Ground = { standing: [], superseded: [], reserved: new Set(), suffix: '' };
+export const emptyGround: Ground = { standing: [], superseded: [], beside: [], reserved: new Set(), suffix: '' };
 
 /** Builds the plan's steps and finds out who reads what from whom. */
 export class CoreSteps {
@@ -108,6 +110,16 @@ export class CoreSteps {
     );
     const pool = refining.length > 0 ? refining.reverse() : drafted;
     return [pool[0]!.id];
+  }
+
+  /** Nodes of other branches that give a facet of the answer. */
+  beside(facet: number): string[] {
+    const giving = this.ground.beside.filter((node) =>
+      node.writes.some((written) => this.lineageOf(written).includes(facet)),
+    );
+    for (const node of giving)
+      if (!this.graph.steps.has(node.id)) this.graph.add({ id: node.id, kind: node.kind ?? 'execution', label: node.id, standing: true, branchId: node.branchId }); // prettier-ignore
+    return giving.map((node) => node.id);
   }
 
   /** Of the nodes that stand, the last that gave it in each branch. */

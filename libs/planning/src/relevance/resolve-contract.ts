@@ -41,7 +41,7 @@ export function transformationFor(
   has: (facet: string) => boolean,
 ): OutputTransformation | undefined {
   const parts = contract.parts.filter((part) => part.needed || has(part.facet));
-  if (parts.length === 0 || parts.every((part) => part.plain)) return undefined;
+  if (parts.every((part) => part.plain)) return undefined;
   const whole = parts.find((part) => part.name === undefined);
   return {
     mapping: whole?.mapping ?? { object: Object.fromEntries(parts.map((part) => [part.name!, part.mapping])) },
