@@ -65,6 +65,6 @@ export class GatewayParts {
       (schema, value) => validatorFor(schema)(value),
       (tenant) => this.mirror.snapshot(tenant),
     );
-    this.preview = new PlanPreview(validateEnvelope);
+    this.preview = new PlanPreview(validateEnvelope, () => performance.now());
   }
 }

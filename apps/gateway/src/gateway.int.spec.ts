@@ -223,6 +223,31 @@ describe('the gateway', () => {
     );
   });
 
+  it('judges a task without running it: a plan, or why there is none', async () => {
+    const judge = async (body: object) =>
+      (await (await post('/runs/validate', body)).json()) as {
+        valid: boolean;
+        errors: { pointer: string }[];
+        diagnostics: { code: string }[];
+        plan?: object;
+      };
+    expect(await judge({ outputContract: envelope.outputContract })).toMatchObject({
+      valid: false,
+      errors: [{ pointer: '/objective' }],
+    });
+    const nothing = await judge(envelope);
+    expect(nothing.errors).toEqual([]);
+    expect(nothing.diagnostics.length).toBeGreaterThan(0);
+    const draft = {
+      nodes: [
+        { id: 'a', kind: 'execution', capabilityId: 'agent.absent', label: 'A', inputFacets: [], outputFacets: [] },
+      ],
+    };
+    const refused = await judge({ ...envelope, plan: draft });
+    expect(refused.valid).toBe(false);
+    expect(refused.diagnostics.map((diagnostic) => diagnostic.code)).toContain('CAPABILITY_NOT_REGISTERED');
+  });
+
   it('takes inputs of 5 MB and says when a body is too large', async () => {
     const text = 'x'.repeat(5 * 1024 * 1024);
     const runId = await submit({ ...envelope, inputs: { text } });

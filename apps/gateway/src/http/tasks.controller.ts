@@ -13,12 +13,12 @@ import { newNonce } from './submit.controller.js';
 export class TasksController {
   constructor(private readonly parts: GatewayParts) {}
 
+  /** Who has just seen a run ask for something finds it here: one run's tasks come from the log, not from a read model. */
   @Operation('listTasks')
-  async list(@Incoming() request: GatewayRequest) {
-    const { runId } = request.query as { runId?: string };
-    // Who has just seen a run ask for something finds it here: one run's tasks are never behind its stream.
-    if (runId !== undefined) await this.#upToDate(runId, request);
-    return this.parts.listings.tasks(request.query, request.caller);
+  async list(@Incoming() request: GatewayRequest): Promise<{ items: TaskItem[]; next?: string }> {
+    const query = request.query as Record<string, string | undefined>;
+    if (query['runId'] === undefined) return this.parts.listings.tasks(query, request.caller);
+    return { items: await this.parts.tasks.ofRun(query['runId'], query, request.caller) };
   }
 
   @Operation('getTask')
@@ -39,11 +39,6 @@ export class TasksController {
   decline(@Incoming() request: GatewayRequest): Promise<Accepted> {
     const { comment } = request.body as { comment?: string };
     return this.#once(request, (taskId) => this.parts.tasks.decline(taskId, comment, request.caller));
-  }
-
-  async #upToDate(runId: string, request: GatewayRequest): Promise<void> {
-    const run = await this.parts.runs.summary(runId, request.caller).catch(() => undefined);
-    if (run) await this.parts.listings.caughtUpTo(run.lastSeq);
   }
 
   #once(

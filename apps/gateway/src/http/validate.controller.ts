@@ -1,5 +1,6 @@
 import { Controller } from '@nestjs/common';
 import { GatewayParts } from '../gateway-parts.js';
+import type { Preview } from '../runs/plan-preview.js';
 import type { GatewayRequest } from '../security/caller.js';
 import { Incoming, Operation } from './operation.js';
 
@@ -9,7 +10,8 @@ export class ValidateController {
   constructor(private readonly parts: GatewayParts) {}
 
   @Operation('validateRun')
-  validate(@Incoming() request: GatewayRequest) {
-    return this.parts.preview.envelope(request.body, this.parts.mirror.snapshot(request.caller.tenant));
+  validate(@Incoming() request: GatewayRequest): Preview {
+    const { tenant } = request.caller;
+    return this.parts.preview.envelope(request.body, tenant, this.parts.mirror.snapshot(tenant));
   }
 }

@@ -1,5 +1,12 @@
-import type { JsonSchema, RegistrySnapshot } from '@flex/contracts';
-import { compileFacets } from '@flex/planning';
+import type {
+  JsonSchema,
+  PlanGraph,
+  PlannerDiagnostic,
+  RegistrySnapshot,
+  TaskEnvelope,
+  ValidationIssue,
+} from '@flex/contracts';
+import { assemble, compileFacets, normalizePolicies, validateDraft } from '@flex/planning';
 import type { EnvelopeFindings } from './envelope-check.js';
 
 export interface CompiledContract {
@@ -11,9 +18,23 @@ export interface CompiledContract {
   diagnostics: object[];
 }
 
+export interface Preview {
+  valid: boolean;
+  errors: ValidationIssue[];
+  diagnostics: PlannerDiagnostic[];
+  plan?: PlanGraph;
+}
+
+/** A preview is not worth proving that its plan is the smallest. */
+const ASSEMBLY_MS = 100;
+const PREVIEW = 'preview';
+
 /** What would become of something, without doing it. */
 export class PlanPreview {
-  constructor(private readonly findings: EnvelopeFindings) {}
+  constructor(
+    private readonly findings: EnvelopeFindings,
+    private readonly clock: () => number,
+  ) {}
 
   /** The contract that facets make together, and where they contradict each other. */
   facets(facets: string[], direction: 'input' | 'output', snapshot: RegistrySnapshot): CompiledContract {
@@ -32,8 +53,30 @@ export class PlanPreview {
     return { schema, provenance, keys, diagnostics };
   }
 
-  envelope(body: unknown, snapshot: RegistrySnapshot) {
+  /** The plan that a task would get without a model's help, or why it would get none. */
+  envelope(body: unknown, tenant: string, snapshot: RegistrySnapshot): Preview {
     const errors = this.findings(body, snapshot);
-    return { valid: errors.length === 0, errors, diagnostics: [] as object[] };
+    if (errors.length > 0) return { valid: false, errors, diagnostics: [] };
+    const envelope = body as TaskEnvelope;
+    const { policies, diagnostics: found } = normalizePolicies(envelope.policies, {
+      outputContract: envelope.outputContract,
+    });
+    if (!policies) return { valid: false, errors: [], diagnostics: found };
+    const question = { runId: PREVIEW, tenant, envelope, policies, snapshot };
+    const assembly = envelope.plan ? undefined : assemble({ ...question, budgetMs: ASSEMBLY_MS, clock: this.clock });
+    const draft = envelope.plan ?? assembly?.draft;
+    const notes = [...found, ...(assembly?.diagnostics ?? [])];
+    if (!draft) return { valid: false, errors: [], diagnostics: notes };
+    const { plan, diagnostics } = validateDraft(question, draft, {
+      selections: assembly?.selections,
+      attempts: 1,
+      proven: assembly?.proven,
+      cause: { kind: 'initial' },
+    });
+    return { valid: plan !== undefined, errors: [], diagnostics: distinct([...notes, ...diagnostics]), plan };
   }
 }
+
+const distinct = (diagnostics: PlannerDiagnostic[]): PlannerDiagnostic[] => [
+  ...new Map(diagnostics.map((diagnostic) => [JSON.stringify(diagnostic), diagnostic])).values(),
+];

@@ -1,11 +1,19 @@
-import type { RegistrySnapshot, ResolveBody } from '@flex/contracts';
+import { Rejection, type RegistrySnapshot, type ResolveBody, type TaskItem } from '@flex/contracts';
 import type { EventLog } from '@flex/events';
 import { answerEvent, answerIssues, type Validate } from '../core/task-answer.js';
 import type { RunSummary, TaskView } from '../core/run-summary.js';
+import { taskItem } from '../core/run-view.js';
 import { refuse } from '../http/problems.js';
 import type { Caller } from '../security/caller.js';
 import type { PostgresListings } from '../store/postgres-listings.js';
 import type { RunReader } from './run-reader.js';
+
+export interface TaskFilter {
+  status?: string;
+  kind?: string;
+  assignee?: string;
+  role?: string;
+}
 
 /** Answers of people: each question takes one. */
 export class TaskDesk {
@@ -23,14 +31,34 @@ export class TaskDesk {
     // Ids of tasks begin with their run's: the read model may be a moment behind.
     for (const runId of new Set([known, taskId.split('-')[0]])) {
       if (!runId) continue;
-      const run = await this.runs.summary(runId, caller).catch((error: unknown) => {
-        if ((error as { problem?: { status?: number } }).problem?.status === 404) return undefined;
-        throw error;
-      });
+      const run = await this.#runIfAny(runId, caller);
       const task = run?.tasks.get(taskId);
       if (run && task) return { task, run };
     }
     throw refuse.taskNotFound(taskId);
+  }
+
+  /** The tasks of one run, newest first; none for a run that is not there. */
+  async ofRun(runId: string, filter: TaskFilter, caller: Caller): Promise<TaskItem[]> {
+    const run = await this.#runIfAny(runId, caller);
+    const { status = 'open', kind, assignee, role } = filter;
+    return [...(run?.tasks.values() ?? [])]
+      .filter(
+        (task) =>
+          (status === 'all' || task.status === status) &&
+          (kind === undefined || task.kind === kind) &&
+          (assignee === undefined || task.assignment?.assignee === assignee) &&
+          (role === undefined || task.assignment?.role === role),
+      )
+      .reverse()
+      .map(taskItem);
+  }
+
+  async #runIfAny(runId: string, caller: Caller): Promise<RunSummary | undefined> {
+    return this.runs.summary(runId, caller).catch((error: unknown) => {
+      if (error instanceof Rejection && error.problem.status === 404) return undefined;
+      throw error;
+    });
   }
 
   async resolve(taskId: string, body: ResolveBody, caller: Caller): Promise<RunSummary> {
