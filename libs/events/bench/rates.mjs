@@ -109,6 +109,20 @@ for (const concurrency of [16, 256]) {
   });
 }
 
+{
+  const text = 'x'.repeat(20 * 1024 * 1024);
+  const data = { nodeId: 'n', attempt: 1, text };
+  await measure('append 20 MB (claim check)', 3, (n) =>
+    windowed(n, 1, (i) => log.append({ type: 'node.progressed', runId: `big${i}`, key: 'c', id: `big.${i}`, data })),
+  );
+  const { openEventLog } = await import('@flex/events');
+  const reader = await openEventLog({ nc, source: 'gateway' });
+  await measure('read 20 MB (claim check)', 3, (n) =>
+    windowed(n, 1, async (i) => {
+      for await (const e of reader.readRun(`big${i}`)) void e;
+    }),
+  );
+}
 const sample = [];
 for await (const e of log.readRun('w1')) sample.push(e);
 await measure('digest', count, async (n) => {

@@ -1,10 +1,12 @@
-import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { afterAll, beforeAll, describe, expect, it, jest } from '@jest/globals';
 import type { NatsConnection } from '@nats-io/nats-core';
 import { AppendRefused, ContractViolation, FenceLost, type EventLog, type LogEvent } from './index.js';
 import { headersOf } from './encode-event.js';
 import { publishUntilStored } from './publish.js';
 import { HeaderBlock } from './headers.js';
 import { openTestLog, pauseRequested, startNatsServer, type TestServer } from './testing/index.js';
+
+jest.setTimeout(60_000);
 
 /** What the log promises, in sentences. Every service is built on these and on nothing else. */
 describe('the log', () => {
@@ -134,6 +136,20 @@ describe('the log', () => {
       expect(seen.at(-1)).toBe(`${run}.live`);
       expect(tail.isCaughtUp).toBe(true);
       expect(batches).toBeLessThan(100);
+    });
+
+    it('delivers much more than fits into one request, without stalling', async () => {
+      const run = newRun();
+      const text = 'x'.repeat(240_000);
+      const data = { nodeId: 'n', attempt: 1, text };
+      await Promise.all(
+        range(150).map((i) => log.append({ type: 'node.progressed', runId: run, key: 'c', id: `${run}.${i}`, data })),
+      );
+      const tail = log.tail({ filters: [`*.*.*.${run}.>`] });
+      const seen: string[] = [];
+      while (seen.length < 150) for (const event of (await tail.next()) ?? []) seen.push(event.id);
+      tail.close();
+      expect(new Set(seen).size).toBe(150);
     });
 
     it('is caught up at once when nothing matches', async () => {

@@ -83,6 +83,29 @@ describe('a server that is killed and started again', () => {
     expect(ids).toEqual(['before', 'during']);
   });
 
+  it('does not lose large payloads that are on their way', async () => {
+    const text = 'x'.repeat(4_000_000);
+    const claim = await log.claimPartition(log.partitionOf('run'), 'owner');
+    const writer = log.fencedWriter(claim!);
+    const big = (i: number) =>
+      writer.append({
+        type: 'node.progressed',
+        runId: 'run',
+        key: 'c',
+        id: `big.${i}`,
+        data: { nodeId: 'n', attempt: i, text: text + i },
+      });
+    const tail = log.tail({ filters: ['node.progressed.>'] });
+    const acks = [1, 2, 3, 4].map((i) => big(i));
+    await acks[0];
+    await bounce();
+    await Promise.all(acks);
+    const ids: string[] = [];
+    while (ids.length < 4) for (const event of (await tail.next()) ?? []) ids.push(event.id);
+    tail.close();
+    expect(ids).toEqual(['big.1', 'big.2', 'big.3', 'big.4']);
+  });
+
   it('that was only frozen is noticed, and nothing is stored twice', async () => {
     server.signal('SIGSTOP');
     const appended = log.append(pauseRequested('run', 'frozen'));
