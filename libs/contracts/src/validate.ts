@@ -65,42 +65,44 @@ function strip(schema: TSchema): TSchema {
 /** Ajv's errors as issues: a pointer to the very member at fault, and a sentence. */
 export function toIssues(errors: readonly ErrorObject[]): ValidationIssue[] {
   // `if` only repeats that one of its branches failed, which has said so itself.
-  const issues = errors.filter((error) => error.keyword !== 'if').map((error): ValidationIssue => {
-    const params = error.params as Record<string, unknown>;
-    switch (error.keyword) {
-      case 'additionalProperties':
-      case 'unevaluatedProperties': {
-        const name = String(params['additionalProperty'] ?? params['unevaluatedProperty']);
-        return {
-          pointer: `${error.instancePath}/${escape(name)}`,
-          message: `unknown field "${name}"`,
-          keyword: error.keyword,
-        };
+  const issues = errors
+    .filter((error) => error.keyword !== 'if')
+    .map((error): ValidationIssue => {
+      const params = error.params as Record<string, unknown>;
+      switch (error.keyword) {
+        case 'additionalProperties':
+        case 'unevaluatedProperties': {
+          const name = String(params['additionalProperty'] ?? params['unevaluatedProperty']);
+          return {
+            pointer: `${error.instancePath}/${escape(name)}`,
+            message: `unknown field "${name}"`,
+            keyword: error.keyword,
+          };
+        }
+        case 'required': {
+          const name = String(params['missingProperty']);
+          return {
+            pointer: `${error.instancePath}/${escape(name)}`,
+            message: `"${name}" is required`,
+            keyword: error.keyword,
+          };
+        }
+        case 'enum':
+          return {
+            pointer: error.instancePath,
+            message: `must be one of ${(params['allowedValues'] as unknown[]).map((value) => JSON.stringify(value)).join(', ')}`,
+            keyword: error.keyword,
+          };
+        case 'const':
+          return {
+            pointer: error.instancePath,
+            message: `must be ${JSON.stringify(params['allowedValue'])}`,
+            keyword: error.keyword,
+          };
+        default:
+          return { pointer: error.instancePath, message: error.message ?? 'is not valid', keyword: error.keyword };
       }
-      case 'required': {
-        const name = String(params['missingProperty']);
-        return {
-          pointer: `${error.instancePath}/${escape(name)}`,
-          message: `"${name}" is required`,
-          keyword: error.keyword,
-        };
-      }
-      case 'enum':
-        return {
-          pointer: error.instancePath,
-          message: `must be one of ${(params['allowedValues'] as unknown[]).map((value) => JSON.stringify(value)).join(', ')}`,
-          keyword: error.keyword,
-        };
-      case 'const':
-        return {
-          pointer: error.instancePath,
-          message: `must be ${JSON.stringify(params['allowedValue'])}`,
-          keyword: error.keyword,
-        };
-      default:
-        return { pointer: error.instancePath, message: error.message ?? 'is not valid', keyword: error.keyword };
-    }
-  });
+    });
   const seen = new Set<string>();
   return issues.filter((issue) => {
     const key = `${issue.pointer}\n${issue.message}`;

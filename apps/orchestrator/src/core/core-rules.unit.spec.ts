@@ -110,6 +110,30 @@ describe('failure', () => {
     expect(run.report('a', fine).status).toBe('completed');
   });
 
+  const standby: PlannerDraft = {
+    nodes: [node('a'), node('f', { kind: 'fallback', capabilityId: undefined }), node('z')],
+    edges: [
+      { from: 'a', to: 'f', condition: '!exists(facets.text)' },
+      { from: 'a', to: 'z' },
+      { from: 'f', to: 'z' },
+    ],
+  };
+
+  it('leaves a fallback node standing by when all goes well', () => {
+    const run = new Scenario({ plan: standby }).report('a', fine);
+    expect(run.dispatched()).toEqual(['a#1', 'z#1']);
+    expect(run.last('hitl.requested')).toBeUndefined();
+    expect(run.report('z', fine).status).toBe('completed');
+  });
+
+  it('lets a fallback node take over from one that failed for good', () => {
+    const run = new Scenario({ plan: standby }).report('a', fatal);
+    expect(run.last('plan.fallback_chosen')!.data).toMatchObject({ nodeId: 'a', standIn: 'f' });
+    const { taskId } = run.last('hitl.requested')!.data.task;
+    run.given('hitl.resolved', { taskId, resolution: 'output', output: fine });
+    expect(run.report('z', fine).status).toBe('completed');
+  });
+
   it('refuses an output that breaks its schema, and tries again', () => {
     const run = new Scenario({ plan: chain('a') });
     run.then();

@@ -1,7 +1,7 @@
 import { noPolicies, unreachable, type StoredEvent } from '@flex/contracts';
 import { mergeDelta } from '@flex/planning';
 import { dueAt, softDue } from './due.js';
-import { accept, acceptAll, cancel, end, forget, isDone, openGate, remove, setBack } from './fold-nodes.js';
+import { accept, acceptAll, cancel, end, forget, giveWay, isDone, openGate, remove, setBack } from './fold-nodes.js';
 import { closeTask, openTask, done } from './fold-people.js';
 import { planRequested, usePlan } from './fold-plan.js';
 import { isFinished } from './progress.js';
@@ -306,6 +306,7 @@ function evolveSmall(state: RunState, event: StoredEvent): void {
   if (event.type === 'plan.fallback_chosen') {
     const run = state.nodes.get(event.data.nodeId);
     if (!run) return;
+    if (event.data.standIn !== undefined) return giveWay(state, event.data.nodeId);
     run.candidate++;
     run.tries = 0;
     run.status = 'pending';

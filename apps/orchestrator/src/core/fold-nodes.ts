@@ -39,11 +39,21 @@ export function end(state: RunState, nodeId: string, status: 'completed' | 'skip
   if (run.gate === undefined) letGo(state, nodeId, run);
 }
 
+/** A node that failed for good gives way to the one that stands in for it. */
+export function giveWay(state: RunState, nodeId: string): void {
+  const run = state.nodes.get(nodeId);
+  if (!run || isFinished(run)) return;
+  run.replaced = true;
+  for (const set of workSets(state)) set.delete(nodeId);
+  state.unfinished--;
+  letGo(state, nodeId, run);
+}
+
 export function letGo(state: RunState, nodeId: string, run: NodeRun): void {
   release(
     state.plan!,
     nodeId,
-    { completed: run.status === 'completed', taken: takenOf(run) },
+    { status: run.status === 'completed' ? 'completed' : run.replaced ? 'failed' : 'void', taken: takenOf(run) },
     () => conditionContext(state),
     stateFrontier(state),
   );
@@ -74,7 +84,15 @@ export function forget(state: RunState, nodeId: string): void {
   if (!run) return;
   for (const set of workSets(state)) set.delete(nodeId);
   if (run.taskId) state.tasks.delete(run.taskId);
-  state.nodes.set(nodeId, { status: 'pending', attempt: run.attempt, tries: 0, candidate: 0, unmet: 0, taken: 0 });
+  state.nodes.set(nodeId, {
+    status: 'pending',
+    attempt: run.attempt,
+    tries: 0,
+    candidate: 0,
+    unmet: 0,
+    taken: 0,
+    passed: 0,
+  });
 }
 
 export function remove(state: RunState, nodeId: string): void {

@@ -43,7 +43,15 @@ export function usePlan(state: RunState, plan: PlanGraph): void {
   state.plan = plan;
   for (const node of plan.nodes)
     if (!state.nodes.has(node.id))
-      state.nodes.set(node.id, { status: 'pending', attempt: 0, tries: 0, candidate: 0, unmet: 0, taken: 0 });
+      state.nodes.set(node.id, {
+        status: 'pending',
+        attempt: 0,
+        tries: 0,
+        candidate: 0,
+        unmet: 0,
+        taken: 0,
+        passed: 0,
+      });
   recount(state);
   const wall = state.policies?.budget.maxWallMs;
   if (wall !== undefined) dueAt(state, state.submittedAt + wall);

@@ -8,7 +8,7 @@ import { softDue } from './due.js';
 import { occasionId } from './occasion.js';
 import { replan } from './plan-request.js';
 import { TAKEN } from './progress.js';
-import { isHeld, type NodeRun } from './state.js';
+import { indexOf, isHeld, type NodeRun } from './state.js';
 import type { Step } from './step.js';
 
 /** Judges what workers have reported: accepted, or tried again. */
@@ -116,11 +116,15 @@ export function decideFallen(step: Step): void {
     if (!node) continue;
     const reason = run.error?.message ?? 'failed';
     const next = node.fallback[run.candidate];
-    if (next !== undefined || (node.kind === 'fallback' && run.candidate === node.fallback.length)) {
+    const personNext =
+      node.kind === 'fallback' && run.candidate === node.fallback.length && node.capabilityId !== undefined;
+    const standIn = standInOf(step, nodeId);
+    if (next !== undefined || personNext || standIn !== undefined) {
       step.emit('plan.fallback_chosen', `fallback:${nodeId}:${run.candidate}:${run.attempt}`, {
         nodeId,
         from: run.candidate === 0 ? node.capabilityId : node.fallback[run.candidate - 1],
         to: next,
+        standIn: next === undefined && !personNext ? standIn : undefined,
         facets: node.facets.output,
         reason,
       });
@@ -141,6 +145,15 @@ export function decideFallen(step: Step): void {
       });
     return;
   }
+}
+
+/** A fallback node that waits for this one to fail. */
+function standInOf(step: Step, nodeId: string): string | undefined {
+  const { nodes, outgoing } = indexOf(step.state.plan!);
+  return outgoing
+    .get(nodeId)
+    ?.map((edge) => edge.to)
+    .find((to) => nodes.get(to)!.kind === 'fallback' && step.state.nodes.get(to)?.status === 'pending');
 }
 
 export function skipDead(step: Step): void {

@@ -2,10 +2,11 @@ import type { Json, JsonLogic, PlanGraph } from '@flex/contracts';
 import { holds } from '@flex/planning';
 import { indexOf, type NodeRun, type RunState } from './state.js';
 
-/** How many edges into a node are open and taken: read from the state, or from a decision's overlay of it. */
+/** What is known of the edges into a node: read from the state, or from a decision's overlay of it. */
 export interface Counts {
   unmet: number;
   taken: number;
+  passed: number;
 }
 
 export interface Frontier {
@@ -14,29 +15,42 @@ export interface Frontier {
   reached(nodeId: string, alive: boolean): void;
 }
 
+export interface Outcome {
+  status: 'completed' | 'failed' | 'void';
+  /** Targets that a routing node chose. */
+  taken?: readonly string[];
+}
+
 /**
- * Decides the edges out of a node that has ended. An edge is taken when its source completed, the route (if any)
- * chose it and its condition holds; a node with no edge taken is skipped.
+ * Decides the edges out of a node that has ended. A plain edge is taken when its source completed; a guarded one (with
+ * a condition, or out of a routing node) when its guard holds besides, and a condition also after a failure: that is
+ * how something stands in. A node runs when an edge into it is taken and, if it has guards, one of them.
  */
 export function release(
   plan: PlanGraph,
   nodeId: string,
-  outcome: { completed: boolean; taken?: readonly string[] },
+  outcome: Outcome,
   context: () => Json,
   frontier: Frontier,
 ): void {
-  for (const edge of indexOf(plan).outgoing.get(nodeId) ?? []) {
+  const index = indexOf(plan);
+  for (const edge of index.outgoing.get(nodeId) ?? []) {
     const counts = frontier.counts(edge.to);
     if (!counts || counts.unmet === 0) continue;
     counts.unmet--;
-    if (
-      outcome.completed &&
-      (outcome.taken === undefined || outcome.taken.includes(edge.to)) &&
-      (edge.condition === undefined || holds(edge.condition as JsonLogic, context()))
-    )
+    if (isTaken(edge, outcome, context)) {
       counts.taken++;
-    if (counts.unmet === 0) frontier.reached(edge.to, counts.taken > 0);
+      if (edge.condition !== undefined || outcome.taken !== undefined) counts.passed++;
+    }
+    if (counts.unmet === 0)
+      frontier.reached(edge.to, counts.taken > 0 && (counts.passed > 0 || !index.guarded.has(edge.to)));
   }
+}
+
+function isTaken(edge: { to: string; condition?: unknown }, { status, taken }: Outcome, context: () => Json): boolean {
+  if (status === 'void' || (taken !== undefined && !taken.includes(edge.to))) return false;
+  if (edge.condition === undefined) return status === 'completed';
+  return holds(edge.condition as JsonLogic, context());
 }
 
 /** The run as conditions see it. */
@@ -64,7 +78,7 @@ export function recount(state: RunState): void {
       continue;
     }
     run.unmet = index.incoming.get(nodeId)!.length;
-    run.taken = 0;
+    run.taken = run.passed = 0;
   }
   for (const node of plan.nodes) {
     const run = state.nodes.get(node.id)!;
@@ -75,9 +89,10 @@ export function recount(state: RunState): void {
   for (const node of plan.nodes) {
     const run = state.nodes.get(node.id)!;
     if (run.status === 'completed' && run.gate === undefined)
-      release(plan, node.id, { completed: true, taken: takenOf(run) }, () => conditionContext(state), frontier);
+      release(plan, node.id, { status: 'completed', taken: takenOf(run) }, () => conditionContext(state), frontier);
+    else if (run.replaced) release(plan, node.id, { status: 'failed' }, () => conditionContext(state), frontier);
     else if (run.status === 'skipped' || run.status === 'cancelled')
-      release(plan, node.id, { completed: false }, () => null, frontier);
+      release(plan, node.id, { status: 'void' }, () => null, frontier);
   }
 }
 
@@ -86,7 +101,7 @@ export const TAKEN = '$taken';
 export const takenOf = (run: NodeRun): string[] | undefined => run.outputs?.[TAKEN] as string[] | undefined;
 
 export const isFinished = (run: NodeRun): boolean =>
-  run.status === 'completed' || run.status === 'skipped' || run.status === 'cancelled';
+  run.status === 'completed' || run.status === 'skipped' || run.status === 'cancelled' || run.replaced === true;
 
 export const stateFrontier = (state: RunState): Frontier => ({
   counts: (nodeId) => state.nodes.get(nodeId),

@@ -29,8 +29,11 @@ export interface NodeRun {
   candidate: number;
   /** Incoming edges that are not decided yet. */
   unmet: number;
-  /** Incoming edges that were decided and taken. */
+  /** Incoming edges that were decided and taken; of them those with a guard: a condition, or a route to choose. */
   taken: number;
+  passed: number;
+  /** Failed for good, and another node stands in for it. */
+  replaced?: boolean;
   /** Bus key that the current attempt was dispatched under. */
   key?: string;
   startedAt?: number;
@@ -178,6 +181,8 @@ export interface PlanIndex {
   nodes: Map<string, PlanNode>;
   outgoing: Map<string, { to: string; condition?: unknown }[]>;
   incoming: Map<string, string[]>;
+  /** Nodes that run only when a guarded edge into them is taken. */
+  guarded: Set<string>;
 }
 
 const indexes = new WeakMap<PlanGraph, PlanIndex>();
@@ -185,7 +190,7 @@ const indexes = new WeakMap<PlanGraph, PlanIndex>();
 export function indexOf(plan: PlanGraph): PlanIndex {
   let index = indexes.get(plan);
   if (!index) {
-    index = { nodes: new Map(), outgoing: new Map(), incoming: new Map() };
+    index = { nodes: new Map(), outgoing: new Map(), incoming: new Map(), guarded: new Set() };
     for (const node of plan.nodes) {
       index.nodes.set(node.id, node);
       index.outgoing.set(node.id, []);
@@ -194,6 +199,7 @@ export function indexOf(plan: PlanGraph): PlanIndex {
     for (const edge of plan.edges) {
       index.outgoing.get(edge.from)?.push({ to: edge.to, condition: edge.condition });
       index.incoming.get(edge.to)?.push(edge.from);
+      if (edge.condition !== undefined || index.nodes.get(edge.from)?.routes) index.guarded.add(edge.to);
     }
     indexes.set(plan, index);
   }

@@ -86,7 +86,7 @@ export class Step {
     release(
       this.state.plan!,
       acceptance.nodeId,
-      { completed: true, taken: acceptance.taken },
+      { status: 'completed', taken: acceptance.taken },
       () => this.conditionContext(),
       {
         counts: (nodeId) => this.counts(nodeId),
@@ -103,7 +103,7 @@ export class Step {
     if (!counts) {
       const run = this.state.nodes.get(nodeId);
       if (!run) return undefined;
-      this.overlay.set(nodeId, (counts = { unmet: run.unmet, taken: run.taken }));
+      this.overlay.set(nodeId, (counts = { unmet: run.unmet, taken: run.taken, passed: run.passed }));
     }
     return counts;
   }

@@ -118,6 +118,7 @@ export const orchestratorEvents = {
       nodeId: Type.String(),
       from: Type.Optional(Type.String()),
       to: Type.Optional(Type.String({ description: 'Capability tried next; absent when a person is asked' })),
+      standIn: Type.Optional(Type.String({ description: 'Node of the plan that takes over' })),
       facets: Type.Array(Type.String()),
       reason: Type.String(),
     }),
