@@ -1,5 +1,6 @@
 import { execFile } from 'node:child_process';
-import { mkdtempSync, readdirSync, readFileSync, rmSync, symlinkSync } from 'node:fs';
+import { mkdtempSync, readdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import { setTimeout as delay } from 'node:timers/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -66,6 +67,34 @@ describe('commands in the documents', () => {
   it('has blocks in each document, and a reason for each that is not run', () => {
     for (const file of ['README.md', 'CONTRIBUTING.md']) expect(blocks.some((block) => block.file === file)).toBe(true);
     for (const block of blocks) if (block.notRun !== undefined) expect(block.notRun.length).toBeGreaterThan(10);
+  });
+
+  it('has an agent in CONTRIBUTING that works as pasted', async () => {
+    const [, code] = /```ts\n([\s\S]*?)```/.exec(readFileSync(join(checkout, 'CONTRIBUTING.md'), 'utf8'))!;
+    writeFileSync(join(folder, 'shout.ts'), code!);
+    const agent = execFile('./flex', ['exec', 'node', 'shout.ts'], {
+      cwd: folder,
+      env: { ...process.env, NATS_URL: target.natsUrl() },
+    });
+    try {
+      const active = async () => {
+        const { body } = await http.send<{ status?: unknown }>('GET', '/api/v1/flex/capabilities/demo.shout');
+        return body.status === 'active';
+      };
+      for (let i = 0; i < 600 && agent.exitCode === null && !(await active()); i++) await delay(100);
+      const frames = await http
+        .stream({
+          objective: 'Shout',
+          inputs: { quietText: 'hello' },
+          outputContract: { mode: 'facets', facets: ['loudText'] },
+        })
+        .completed();
+      expect(frames.at(-1)!.payload).toMatchObject({ status: 'completed', output: { loudText: 'HELLO' } });
+    } finally {
+      const ended = new Promise((resolve) => agent.once('exit', resolve));
+      agent.kill('SIGTERM');
+      await ended;
+    }
   });
 
   it.each(wanted.map((block) => [`${block.file}:${block.line}`, block] as const))(

@@ -34,7 +34,9 @@ export function frameLine(frame: Frame, startedAt: number, labels: (nodeId: stri
         : (['✓', 'green'] as const)
       : (signs[frame.type] ?? (['·', 'dim'] as const));
   const subject = frame.nodeId === undefined ? '' : `  ${labels(frame.nodeId)}`;
-  const what = frame.message ?? summary(frame);
+  // A node's own label needs no second mention.
+  const said = frame.nodeId !== undefined && frame.message === labels(frame.nodeId) ? undefined : frame.message;
+  const what = said ?? summary(frame);
   return `${paint('dim', elapsed)}  ${paint(colour, sign)} ${frame.type.replaceAll('_', ' ')}${subject}${what ? `  ${paint('dim', fit(what, 160))}` : ''}`;
 }
 
