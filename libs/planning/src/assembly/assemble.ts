@@ -8,7 +8,7 @@ import { addConfirmations, addGuards } from './fallbacks.js';
 import { UNREACHED } from './forward-reachability.js';
 import { gapDiagnostics, relatedTo, whyMissing } from './gaps.js';
 import { goalsOf, objectiveLiterals, type Goals } from './goals.js';
-import { budgetFindings, depthFindings } from './limits.js';
+import { budgetFindings, crossedLimit, depthFindings } from './limits.js';
 import { addOutputStep } from './output-step.js';
 import { envelopeFacets } from '../validation/envelope-facets.js';
 import { PlanningWorld, type WorldQuestion } from './planning-world.js';
@@ -145,7 +145,11 @@ function chooseWithKinds(
     forced.push(extra);
     core = chooseCore(world, { ...ask, forced });
   }
-  return core;
+  const save = crossedLimit(
+    core.answer.chosen.map((capability) => world.capability(capability)),
+    question.policies,
+  );
+  return save === undefined ? core : chooseCore(world, { ...ask, forced, save });
 }
 
 function bestOfKind(world: PlanningWorld, kind: NodeKind): number | undefined {
@@ -263,6 +267,8 @@ function rest(
   return { branches: branches.filter((branch) => !known.has(branch.id)) };
 }
 
+const FALLBACKS = 2;
+
 /** Notes on each step why its capability, and whom to try next. */
 function select(
   world: PlanningWorld,
@@ -275,7 +281,8 @@ function select(
     const goals = [...providers].filter(([, ids]) => ids.includes(step.id)).map(([goal]) => goal);
     const others = alternatives.of(step, goals);
     step.selection = alternatives.selectionOf(step, others);
-    step.fallback = others.filter((other) => !isWeak(world, other)).slice(0, 3).map((other) => world.capability(other).capabilityId); // prettier-ignore
+    // Also those below the threshold: when the chosen one has failed, they are still tried before a person is asked.
+    step.fallback = others.slice(0, FALLBACKS).map((other) => world.capability(other).capabilityId);
     const { score, threshold, runnersUp } = step.selection!;
     const next =
       runnersUp[0] === undefined

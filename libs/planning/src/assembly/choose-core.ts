@@ -16,6 +16,8 @@ export interface CoreQuestion {
   readonly forced: readonly number[];
   readonly clock: () => number;
   readonly deadline: number;
+  /** What has to be saved, before everything else, because a limit would be crossed. */
+  readonly save?: 'tokens' | 'price';
 }
 
 /** What being too weak costs in the search: more than any number of strong ones. */
@@ -74,8 +76,8 @@ function search(
       goals,
       forced,
       allowed,
-      cost: (capability) => searchCost(world, capability),
-      slack: objective === 'token_efficiency' ? FRUGAL_SLACK : 0,
+      cost: (capability) => searchCost(world, capability, question.save),
+      slack: objective === 'token_efficiency' || question.save !== undefined ? FRUGAL_SLACK : 0,
       budget: { clock: question.clock, deadline: question.deadline },
     },
     reach,
@@ -87,13 +89,16 @@ function search(
  * fastest (speed); the fewest tokens (token_efficiency); the best, with less regard for their number (quality). How much of its
  * output is of use is not part of it: that shows in the number.
  */
-function searchCost(world: PlanningWorld, capability: number): number {
+function searchCost(world: PlanningWorld, capability: number, save: CoreQuestion['save']): number {
   const { breakdown, score } = world.score(capability);
   const { weights, threshold } = world.settings;
   const flaw = 1 - Math.min(1, score + (weights.facetAlignment * (1 - breakdown.facetAlignment)) / sumOf(weights));
   const penalty = Math.round(flaw * 1000);
   const weak = score < threshold && isWeak(world, capability) ? WEAK : 0;
   const { cost } = world.capability(capability);
+  if (save === 'tokens') return weak + 1000 + Math.round((cost?.estimatedTokens ?? 0) * 1000) + penalty;
+  if (save === 'price')
+    return weak + 1000 + Math.round((cost?.estimatedTokens ?? 0) * (cost?.pricePer1kTokens ?? 0) * 1000) + penalty;
   switch (world.question.policies.planner.optimisation.objective) {
     case 'speed':
       return weak + 1000 + Math.round((cost?.estimatedMs ?? 2000) * 100) + penalty;

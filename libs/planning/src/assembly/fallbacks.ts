@@ -48,7 +48,8 @@ export function addConfirmations(
 ): PlannerDiagnostic[] {
   const found: PlannerDiagnostic[] = [];
   for (const step of graph.drafted) {
-    if (step.derived === undefined || step.capability === undefined) continue;
+    // Where only a part is covered, the person who does the rest is there already.
+    if (step.derived === undefined || step.derived.coverage < 1 || step.capability === undefined) continue;
     const read = new Set(graph.readersOf(step.id).flatMap((reader) => [...reader.reads].filter(([, from]) => from.has(step.id)).map(([facet]) => facet))); // prettier-ignore
     for (const [goal, ids] of goalProviders) if (ids.includes(step.id)) read.add(goal);
     const facets = step.writes.filter((facet) => read.has(facet));

@@ -1,4 +1,4 @@
-import type { NormalizedPolicies, PlannerDiagnostic } from '@flex/contracts';
+import type { NormalizedPolicies, PlannerDiagnostic, RegisteredCapability } from '@flex/contracts';
 import type { StepGraph } from './step-graph.js';
 
 /** The plan against the policy's depth. */
@@ -20,13 +20,7 @@ export function depthFindings(graph: StepGraph, { planner }: NormalizedPolicies)
 
 /** The plan's estimates against the policy's limits of tokens and cost. */
 export function budgetFindings(graph: StepGraph, { planner, budget }: NormalizedPolicies): PlannerDiagnostic[] {
-  let tokens = 0;
-  let cost = 0;
-  for (const { capability } of graph.drafted) {
-    const estimated = capability?.cost?.estimatedTokens ?? 0;
-    tokens += estimated;
-    cost += (estimated / 1000) * (capability?.cost?.pricePer1kTokens ?? 0);
-  }
+  const { tokens, cost } = estimateOf(graph.drafted.flatMap((step) => step.capability ?? []));
   const limits = [
     ['tokens', tokens, planner.optimisation.maxTokens, '/policies/planner/optimisation/maxTokens'],
     ['cost', cost, planner.optimisation.maxCost, '/policies/planner/optimisation/maxCost'],
@@ -42,4 +36,27 @@ export function budgetFindings(graph: StepGraph, { planner, budget }: Normalized
       pointer,
       suggestion: `Allow more, or plan with the objective token_efficiency`,
     }));
+}
+
+export function estimateOf(capabilities: readonly RegisteredCapability[]): { tokens: number; cost: number } {
+  let tokens = 0;
+  let cost = 0;
+  for (const capability of capabilities) {
+    const estimated = capability.cost?.estimatedTokens ?? 0;
+    tokens += estimated;
+    cost += (estimated / 1000) * (capability.cost?.pricePer1kTokens ?? 0);
+  }
+  return { tokens, cost };
+}
+
+/** Which of the policy's limits capabilities together would cross. */
+export function crossedLimit(
+  capabilities: readonly RegisteredCapability[],
+  { planner, budget }: NormalizedPolicies,
+): 'tokens' | 'price' | undefined {
+  const { tokens, cost } = estimateOf(capabilities);
+  const over = (needed: number, ...limits: (number | undefined)[]): boolean =>
+    limits.some((limit) => limit !== undefined && needed > limit);
+  if (over(tokens, planner.optimisation.maxTokens, budget.maxTokens)) return 'tokens';
+  return over(cost, planner.optimisation.maxCost, budget.maxCost) ? 'price' : undefined;
 }

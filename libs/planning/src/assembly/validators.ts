@@ -1,5 +1,6 @@
 import { isWeak } from './choose-core.js';
 import { rowOf } from './compose.js';
+import { crossedLimit } from './limits.js';
 import type { CoreSteps } from './core-steps.js';
 import type { PlanningWorld } from './planning-world.js';
 
@@ -36,6 +37,11 @@ export function addValidators(world: PlanningWorld, steps: CoreSteps, goals: rea
   }
   candidates.sort((a, b) => world.score(b).score - world.score(a).score || a - b);
   for (const capability of candidates) {
+    // A check is worth having, but not at the price of a limit, unless a policy wants one.
+    const { requiredKinds } = world.question.policies.planner.topology;
+    const planned = [...graph.drafted.flatMap((step) => step.capability ?? []), world.capability(capability)];
+    if (requiredKinds?.includes('validation') !== true && crossedLimit(planned, world.question.policies) !== undefined)
+      continue;
     const checks = [...rowOf(world.index.requiredInputs, capability)].filter((need) => made.has(need));
     if (checks.length === 0) continue;
     const step = steps.addCapability(capability, layer);
