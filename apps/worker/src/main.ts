@@ -1,1 +1,5 @@
-export {};
+import { startService } from '@flex/events/service';
+import { WorkerConfig } from './worker.config.js';
+import { WorkerModule } from './worker.module.js';
+
+await startService({ name: 'worker', config: WorkerConfig, module: WorkerModule });

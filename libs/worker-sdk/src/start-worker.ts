@@ -34,6 +34,8 @@ export interface WorkerOptions {
   /** Register and send heartbeats; false when somebody else does. Default true. */
   register?: boolean;
   logger?: WorkerLogger;
+  /** Aborting stops the worker, also while it still waits for the registry. */
+  signal?: AbortSignal;
 }
 
 export interface RunningWorker {
@@ -93,6 +95,8 @@ export async function startWorker(options: WorkerOptions): Promise<RunningWorker
     if (own) await nc.drain();
     logger.info({ instance }, 'stopped');
   });
+  options.signal?.addEventListener('abort', () => void stop(), { once: true });
+  if (options.signal?.aborted) await stop();
   try {
     await Promise.all(consumers.map((consumer) => consumer.ready));
     await attendance?.register();
