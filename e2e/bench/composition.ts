@@ -89,7 +89,8 @@ export function solve(set: CompositionSet, budgetMs = BUDGET_MS): CompositionRes
     count: services.length,
     ms,
     capabilities: set.services.length,
-    proven: plan.proven,
+    // That something can't be reached at all is certain.
+    proven: plan.proven || plan.missing.length > 0,
     missing: plan.missing,
   };
 }
