@@ -9,11 +9,12 @@ type Draft = Pick<PlannerDraft, 'nodes'>;
 export function checkPolicies(
   draft: Draft,
   policies: NormalizedPolicies,
+  snapshot: RegistrySnapshot,
   depth: { longest: number; deepest?: string },
   findings: Findings,
 ): void {
   checkSelection(draft, policies, findings);
-  checkKinds(draft, policies, findings);
+  checkKinds(draft, policies, snapshot, findings);
   const { maxDepth } = policies.planner.topology;
   if (maxDepth !== undefined && depth.longest > maxDepth) {
     findings.error('DEPTH_EXCEEDED', `The plan is ${depth.longest} nodes deep; the policy allows ${maxDepth}`, {
@@ -65,19 +66,32 @@ function checkSelection(draft: Draft, { planner }: NormalizedPolicies, findings:
   });
 }
 
-function checkKinds(draft: Draft, { planner: { topology } }: NormalizedPolicies, findings: Findings): void {
+/**
+ * A node counts as what it says and as what its capability is: a writer that is called a reviewer neither gives the plan
+ * a review nor gets past a ban on writers.
+ */
+function checkKinds(
+  draft: Draft,
+  { planner: { topology } }: NormalizedPolicies,
+  snapshot: RegistrySnapshot,
+  findings: Findings,
+): void {
+  const kindOf = (node: DraftNode): string | undefined => capabilityOf(node, snapshot)?.kind;
+  const isOf = (node: DraftNode, kind: string): boolean =>
+    node.kind === kind && (kind === 'fallback' || kind === 'branch' || (kindOf(node) ?? kind) === kind);
   (topology.requiredKinds ?? []).forEach((kind, at) => {
-    if (draft.nodes.some((node) => node.kind === kind)) return;
+    if (draft.nodes.some((node) => isOf(node, kind))) return;
     findings.error('KIND_REQUIRED_MISSING', `The policy requires a ${kind} node`, {
       pointer: `/policies/planner/topology/requiredKinds/${at}`,
-      suggestion: `Add a node of kind ${kind}`,
+      suggestion: `Add a node of kind ${kind}, with a capability of that kind`,
     });
   });
-  const forbidden = new Set(topology.forbiddenKinds ?? []);
+  const forbidden = new Set<string>(topology.forbiddenKinds ?? []);
   if (forbidden.size === 0) return;
   draft.nodes.forEach((node, number) => {
-    if (forbidden.has(node.kind)) {
-      findings.error('KIND_FORBIDDEN', `The policy forbids ${node.kind} nodes`, {
+    const kind = [node.kind, kindOf(node)].find((each) => each !== undefined && forbidden.has(each));
+    if (kind !== undefined) {
+      findings.error('KIND_FORBIDDEN', `The policy forbids ${kind} nodes`, {
         nodeId: node.id,
         pointer: `/nodes/${number}/kind`,
       });

@@ -1,18 +1,29 @@
-import type { DraftNode, OutputComposition, PlanEdge, PlanMetadata, PlannerDraft, PlanNode } from '@flex/contracts';
+import type {
+  DraftNode,
+  OutputComposition,
+  PlanEdge,
+  PlanMetadata,
+  PlannerDraft,
+  PlanNode,
+  RegistrySnapshot,
+} from '@flex/contracts';
 import { compileCondition } from '../conditions/compile-condition.js';
 import { planOutput } from '../output/plan-output.js';
 import { sameJson } from '../delta/same-json.js';
 import { capabilityOf, isEngineNode, readsOf } from './capability-use.js';
 import { checkGoal, plannedSatisfaction } from './check-goal.js';
+import { checkLiterals } from './check-literals.js';
 import { checkNodes } from './check-nodes.js';
 import { checkBudget, checkPolicies } from './check-policies.js';
 import { connectNodes, cycleFound, numberNodes } from './check-structure.js';
-import { compileNode, conditionInvalid } from './compile-node.js';
+import { compileNode, conditionInvalid, type Compilation } from './compile-node.js';
 import { envelopeFacets } from './envelope-facets.js';
 import { traceFacets, type Flow, type FlowNode } from './facet-flow.js';
 import type { Findings } from './findings.js';
+import type { BranchText } from './instruction.js';
 import { gatherMetadata } from './plan-metadata.js';
 import type { PlanningQuestion, PlanOrigin } from './planning-question.js';
+import { nodeScorer } from './score-nodes.js';
 import { indexSnapshot } from './snapshot-index.js';
 
 export interface CompiledGraph {
@@ -46,10 +57,14 @@ export function compileGraph(
   const derived = new Set(
     draft.nodes.flatMap((node) => (isEngineNode(node) && node.mapping !== undefined ? node.outputFacets : [])),
   );
+  checkLiterals(draft.nodes, settled === undefined ? policies.planner.branches : [], snapshot, open, findings);
   checkNodes(draft.nodes, snapshot, new Set([...available, ...derived]), open, findings);
   if (numbers.size !== draft.nodes.length || draft.nodes.length === 0) return undefined;
 
-  const nodes = draft.nodes.map((node) => ({ ...flowNode(node, question), started: !open(node) }));
+  const branches = new Map(
+    [...(draft.branchRequests ?? []), ...policies.planner.branches].map((each) => [each.id, each]),
+  );
+  const nodes = draft.nodes.map((node) => ({ ...flowNode(node, branches, snapshot), started: !open(node) }));
   const { ancestors } = indexSnapshot(snapshot);
   const output = planOutput(envelope.outputContract, {
     snapshot,
@@ -74,27 +89,26 @@ export function compileGraph(
   const canHave = (facet: string): boolean =>
     written.has(facet) || available.has(facet) || [...available].some((name) => ancestors(name).includes(facet));
   const { longest, deepest, slowestMs } = measure(draft, flow, question);
-  checkPolicies(draft, policies, { longest, deepest }, findings);
+  checkPolicies(draft, policies, snapshot, { longest, deepest }, findings);
   checkGoal(envelope, canHave, findings);
   checkBudget(draft, policies, snapshot, slowestMs, findings);
 
+  const read = new Set([...nodes.flatMap((node) => [...node.required, ...node.optional]), ...output.goals]);
+  const compilation: Compilation = {
+    question,
+    origin,
+    findings,
+    branches,
+    score: nodeScorer(question, (facet) => ancestors(facet).some((name) => read.has(name)), canHave),
+  };
   const planNodes = nodes.map((node, number) => {
-    const done = settled?.done.get(node.draft.id);
-    return (
-      done ??
-      keepIfEqual(
-        settled?.before.get(node.draft.id),
-        compileNode(
-          node,
-          number,
-          capabilityOf(node.draft, snapshot),
-          flow.sources[number]!,
-          question,
-          origin,
-          findings,
-        ),
-      )
-    );
+    const { id } = node.draft;
+    const before = settled?.before.get(id);
+    if (settled?.done.has(id)) return before!;
+    const sources = flow.sources[number]!;
+    const same = before !== undefined && before.draft === node.draft && sameJson(before.provenance, sources);
+    // A node about which nothing changes stays as it was compiled: a newer registry is no reason to touch it.
+    return same ? before : compileNode(node, number, capabilityOf(node.draft, snapshot), sources, compilation);
   });
   return {
     nodes: planNodes,
@@ -104,9 +118,8 @@ export function compileGraph(
   };
 }
 
-function flowNode(draft: DraftNode, { snapshot, policies }: PlanningQuestion): FlowNode {
-  const branch =
-    draft.branchId === undefined ? undefined : policies.planner.branches.find(({ id }) => id === draft.branchId);
+function flowNode(draft: DraftNode, branches: ReadonlyMap<string, BranchText>, snapshot: RegistrySnapshot): FlowNode {
+  const branch = draft.branchId === undefined ? undefined : branches.get(draft.branchId);
   const literals = new Set([...Object.keys(branch?.inputs ?? {}), ...Object.keys(draft.inputs ?? {})]);
   return { draft, ...readsOf(draft, capabilityOf(draft, snapshot)), literals };
 }
@@ -195,9 +208,4 @@ function compileEdges(draft: PlannerDraft, flow: Flow, findings: Findings): Plan
     conditionInvalid(compiled, condition, `/edges/${at}/condition`, edge.to, findings);
     return edge;
   });
-}
-
-/** The node of the version before, when nothing about it changed: versions share what they have in common. */
-function keepIfEqual(before: PlanNode | undefined, compiled: PlanNode): PlanNode {
-  return before !== undefined && before.draft === compiled.draft && sameJson(before, compiled) ? before : compiled;
 }

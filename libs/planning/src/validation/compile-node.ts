@@ -6,8 +6,9 @@ import { estimateOf } from './check-policies.js';
 import { facetObject } from './facet-schemas.js';
 import type { Findings } from './findings.js';
 import type { FlowNode } from './facet-flow.js';
-import { instructionOf } from './instruction.js';
+import { instructionOf, type BranchText } from './instruction.js';
 import type { PlanningQuestion, PlanOrigin } from './planning-question.js';
+import type { Scorer } from './score-nodes.js';
 import { facetsOf, isEngineNode } from './capability-use.js';
 
 export const DEFAULT_RETRY = { maxAttempts: 3, backoffMs: 1000, factor: 2 } as const;
@@ -15,17 +16,26 @@ export const DEFAULT_TIMEOUT_MS = 300_000;
 /** A person without a deadline of their own has this long: a week, the longest that a node may take. */
 export const LONGEST_TIMEOUT_MS = 604_800_000;
 
+/** What the nodes of one plan have in common while they are compiled. */
+export interface Compilation {
+  question: PlanningQuestion;
+  origin: PlanOrigin;
+  findings: Findings;
+  /** Branches of the policies, and those that the draft asks for. */
+  branches: ReadonlyMap<string, BranchText>;
+  score: Scorer;
+}
+
 /** Makes a plan's node of a draft's: everything that a draft may not say itself is filled in here. */
 export function compileNode(
   flow: FlowNode,
   number: number,
   capability: RegisteredCapability | undefined,
   sources: FacetSource[],
-  question: PlanningQuestion,
-  origin: PlanOrigin,
-  findings: Findings,
+  compilation: Compilation,
 ): PlanNode {
   const { draft } = flow;
+  const { question, origin, findings } = compilation;
   const { snapshot, policies } = question;
   const provided = new Set(sources.map((source) => source.facet));
   const optional = flow.optional.filter((facet) => provided.has(facet));
@@ -36,10 +46,11 @@ export function compileNode(
   const output = facetObject(snapshot, draft.outputFacets, [], free ? 'bidirectional' : 'output');
   for (const error of [...input.errors, ...output.errors]) findings.add({ ...error, nodeId: draft.id });
   const keys = { ...input.keys, ...output.keys };
-  const branch =
-    draft.branchId === undefined ? undefined : policies.planner.branches.find(({ id }) => id === draft.branchId);
+  const branch = draft.branchId === undefined ? undefined : compilation.branches.get(draft.branchId);
   const inputs: Record<string, Json> = { ...branch?.inputs, ...draft.inputs };
-  const selection = origin.selections?.[draft.id];
+  const selection =
+    origin.selections?.[draft.id] ??
+    (capability === undefined || engine ? undefined : compilation.score(draft, capability));
   const estimate = estimateOf(capability?.cost);
   const preConditions = compileFacetConditions(capability?.preConditions);
   const postConditions = compileFacetConditions(capability?.postConditions);

@@ -164,20 +164,23 @@ class Tracer {
     const branchOf = (node: number) => nodes[node]!.draft.branchId;
     for (const [facet, list] of readers) {
       const producers = this.producersOf.get(facet) ?? [];
-      const found = precedence.closest(list, producers);
+      // A facet with one producer comes from there, be it along the edges or by the draft's order: no need to search.
+      const only = producers.length === 1 && !this.given.has(facet) && branchOf(producers[0]!) === undefined;
+      const searched = only ? list.filter((node) => nodes[node]!.started) : list;
+      const closest = precedence.closest(searched, producers);
       upstream.set(facet, {
         producers: new ProducersInOrder(
           producers.toSorted((a, b) => position[a]! - position[b]!),
           position,
           branchOf,
         ),
-        found: new Map(list.map((node, index) => [node, found[index]!])),
+        found: new Map(searched.map((node, index) => [node, closest[index]!])),
       });
     }
     nodes.forEach((node, number) => {
       for (const facet of new Set([...node.required, ...node.optional])) {
         const { producers, found } = upstream.get(facet)!;
-        this.choose(number, facet, found.get(number)!, producers);
+        this.choose(number, facet, found.get(number) ?? [], producers);
       }
     });
     this.guardFallbacks();

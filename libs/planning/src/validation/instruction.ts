@@ -3,7 +3,8 @@ import { isEngineNode } from './capability-use.js';
 import { indexSnapshot } from './snapshot-index.js';
 import type { PlanningQuestion } from './planning-question.js';
 
-type BranchOf = Pick<Branch, 'id' | 'label' | 'rationale'> | undefined;
+/** What a branch says to those who work in it. */
+export type BranchText = Pick<Branch, 'id' | 'label' | 'rationale' | 'inputs'>;
 
 /**
  * What the one who executes a node is told, in sections: the capability's standing instructions, the guidance of the
@@ -14,7 +15,7 @@ export function instructionOf(
   draft: DraftNode,
   capability: RegisteredCapability | undefined,
   reads: readonly string[],
-  branch: BranchOf,
+  branch: BranchText | undefined,
   question: PlanningQuestion,
 ): string {
   if (isEngineNode(draft)) return draft.instruction ?? '';

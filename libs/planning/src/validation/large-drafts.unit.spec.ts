@@ -98,12 +98,12 @@ const shapes: Record<string, () => PlannerDraft> = {
 describe('a draft of 10,000 nodes', () => {
   it.each(Object.keys(shapes))('is judged and compiled in seconds: %s', (shape) => {
     const draft = shapes[shape]!();
-    const start = performance.now();
+    const start = process.cpuUsage();
     const { plan, diagnostics } = validateDraft(asked('f0'), draft, origin);
-    const took = performance.now() - start;
+    const took = process.cpuUsage(start).user / 1000;
     expect(diagnostics).toEqual([]);
     expect(plan!.nodes).toHaveLength(SIZE);
-    // Generous, as other tests may be running; the figures are in docs/planning.md.
+    // Time of the processor, so that other tests don't count; a second or less where nothing measures coverage.
     expect(took).toBeLessThan(8_000);
   });
 

@@ -229,6 +229,29 @@ describe('a delta', () => {
     ).toContainEqual(expect.objectContaining({ code: 'CAPABILITY_NOT_REGISTERED', nodeId: 'strategist' }));
   });
 
+  it('leaves what it does not touch as it was compiled, selection and all, whatever the registry says by now', () => {
+    const scored = validateDraft(question(), linkedinDraft(), {
+      ...origin,
+      selections: {
+        shaper: { ...plan.nodes[1]!.selection!, score: 0.9 },
+        writer: { ...plan.nodes[1]!.selection!, score: 0.8 },
+      },
+    }).plan!;
+    const asked = question();
+    const writers = [...asked.snapshot.capabilities.values()].map((each) => ({ ...each, instructions: 'New ones.' }));
+    const snapshot = { ...asked.snapshot, capabilities: new Map(writers.map((each) => [each.capabilityId, each])) };
+    const operations: DeltaOperation[] = [{ op: 'replaceNode', node: { ...reviewer, label: 'again' } }];
+    const { delta } = validateDelta(
+      { ...asked, snapshot },
+      scored,
+      progress(['strategist']),
+      { baseVersion: 1, operations },
+      origin,
+    );
+    expect(delta!.replaceNodes.map(({ id }) => id)).toEqual(['reviewer']);
+    expect(mergeDelta(scored, delta!, { cause: { kind: 'operator' } }).nodes[1]).toBe(scored.nodes[1]);
+  });
+
   it('takes failed work that it does not replace out of the plan', () => {
     const failed = progress(['strategist'], [], ['writer']);
     expect(judge([], failed).diagnostics).toContainEqual(

@@ -575,6 +575,11 @@ describe('policies and budgets', () => {
       { planner: { topology: { forbiddenKinds: ['validation'] } } },
       { code: 'KIND_FORBIDDEN', nodeId: 'reviewer' },
     ],
+    [
+      'a forbidden kind under another name',
+      { planner: { topology: { forbiddenKinds: ['routing', 'execution'] } } },
+      { code: 'KIND_FORBIDDEN', nodeId: 'writer' },
+    ],
     ['a depth', { planner: { topology: { maxDepth: 2 } } }, { code: 'DEPTH_EXCEEDED' }],
     [
       'a branch',
@@ -646,6 +651,62 @@ describe('policies and budgets', () => {
     ],
   ])('let pass %s', (_what, policies, found) => {
     expect(codes(linkedinDraft(), { policies })).toEqual(found);
+  });
+});
+
+describe('what a draft says of itself is not believed', () => {
+  it('a writer that calls itself a reviewer is still a writer', () => {
+    const disguised = { ...writer, kind: 'validation' as const };
+    const draft = nodes(strategist, disguised, shaper);
+    expect(codes(draft, { policies: { planner: { topology: { requiredKinds: ['validation'] } } } })).toEqual([
+      'error KIND_REQUIRED_MISSING',
+    ]);
+    expect(codes(draft, { policies: { planner: { topology: { forbiddenKinds: ['execution'] } } } })).toEqual([
+      'error KIND_FORBIDDEN',
+    ]);
+  });
+
+  it('literal inputs must be what their facets say', () => {
+    const loud = { ...writer, inputs: { toneOfVoice: 'shouting', note: 'free' } };
+    expect(judge(nodes(strategist, loud, shaper)).diagnostics).toEqual([
+      expect.objectContaining({
+        code: 'INPUT_INVALID',
+        nodeId: 'writer',
+        facet: 'toneOfVoice',
+        pointer: '/nodes/1/inputs/toneOfVoice',
+      }),
+    ]);
+    const branches = [{ id: 'b', label: 'B', inputs: { toneOfVoice: 'loud' } }];
+    expect(
+      codes(nodes(strategist, { ...writer, branchId: 'b' }, shaper), { policies: { planner: { branches } } }),
+    ).toEqual(['error INPUT_INVALID']);
+  });
+
+  it('every node is scored by our measure, whoever chose its capability', () => {
+    const [first, second, , last] = planOf(linkedinDraft()).nodes;
+    expect(second!.selection).toMatchObject({
+      threshold: 0.6,
+      runnersUp: [{ capabilityId: 'editor.human' }, { capabilityId: 'writer.cheap' }],
+    });
+    expect(second!.selection!.score).toBeGreaterThan(0);
+    expect(first!.selection!.runnersUp).toEqual([]);
+    expect(last).not.toHaveProperty('selection');
+    const given = { ...second!.selection!, score: 0.123 };
+    const { plan } = validateDraft(question(), linkedinDraft(), { ...origin, selections: { writer: given } });
+    expect(plan!.nodes[1]!.selection).toBe(given);
+  });
+
+  it('branches that a draft asks for itself are woven in like those of the policies', () => {
+    const draft = {
+      ...nodes(strategist, { ...writer, branchId: 'x' }, shaper),
+      branchRequests: [{ id: 'x', label: 'Extra', inputs: { toneOfVoice: 'formal' } }],
+    };
+    const plan = planOf(draft);
+    expect(plan.nodes[1]).toMatchObject({
+      inputs: { toneOfVoice: 'formal' },
+      instruction: expect.stringContaining('Branch "Extra"'),
+    });
+    expect(plan.metadata.branches).toEqual([{ id: 'x', label: 'Extra' }]);
   });
 });
 
