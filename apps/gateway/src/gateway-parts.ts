@@ -8,6 +8,7 @@ import { StoredHistory } from './feed/stored-history.js';
 import { StreamGate } from './http/stream-gate.js';
 import { EnvelopeCheck } from './runs/envelope-check.js';
 import { Forks } from './runs/forks.js';
+import { LogDesk } from './runs/log-desk.js';
 import { PlanPreview } from './runs/plan-preview.js';
 import { RunCommands } from './runs/run-commands.js';
 import { RunReader } from './runs/run-reader.js';
@@ -54,12 +55,13 @@ export class GatewayParts {
     const check = new EnvelopeCheck(validateEnvelope, (tenant) =>
       this.mirror.isReady ? this.mirror.snapshot(tenant) : undefined,
     );
-    const threads = new Threads(this.log, this.db);
-    this.submission = new RunSubmission(this.log, this.history, check, threads, config.maxPendingSubmissions);
-    this.commands = new RunCommands(this.log, this.runs);
+    const desk = new LogDesk(this.log);
+    const threads = new Threads(desk, this.db);
+    this.submission = new RunSubmission(desk, this.history, check, threads, config.maxPendingSubmissions);
+    this.commands = new RunCommands(desk, this.runs);
     this.forks = new Forks(this.runs, this.submission);
     this.tasks = new TaskDesk(
-      this.log,
+      desk,
       this.runs,
       this.listings,
       (schema, value) => validatorFor(schema)(value),

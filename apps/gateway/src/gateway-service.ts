@@ -1,5 +1,5 @@
 import type { DynamicModule } from '@nestjs/common';
-import { APP_FILTER, APP_GUARD } from '@nestjs/core';
+import { APP_GUARD } from '@nestjs/core';
 import type { ServiceContext, ServiceOptions } from '@flex/events/service';
 import { UnsuitableServer } from '@flex/events';
 import { GatewayConfig } from './gateway-config.js';
@@ -51,12 +51,13 @@ export function gatewayService(): ServiceOptions<GatewayConfig> {
         providers: [
           { provide: GatewayParts, useValue: parts },
           { provide: APP_GUARD, useClass: OperationGuard },
-          { provide: APP_FILTER, useValue: new GatewayProblemFilter(service.log) },
         ],
       };
     },
     configure: (app, service) => {
       const { config } = service;
+      // After the scaffold's own, so that this one is asked first.
+      app.useGlobalFilters(new GatewayProblemFilter(service.log));
       app.use(envelopeMiddleware(config));
       app.use(callerMiddleware(authenticator!, new RateLimit(config.rateLimit)));
       app.use(bodyMiddleware(config.bodyLimit));

@@ -9,6 +9,7 @@ import {
 } from '@flex/events';
 import type { StoredEvent } from '@flex/contracts';
 import type { Logger } from '@flex/events/service';
+import { assertConnected } from '../runs/log-desk.js';
 import type { RunHistory } from './run-history.js';
 import { RunHub } from './run-hub.js';
 
@@ -124,6 +125,7 @@ export class RunFeeds {
   }
 
   async #start(): Promise<void> {
+    assertConnected(this.log);
     const fromSeq = (await this.log.lastSeq()) + 1;
     const reader = new OrderedReader({ nc: this.log.nc, stream: LOG_STREAM, fromSeq });
     this.#reader = reader;

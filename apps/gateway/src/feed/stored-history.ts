@@ -1,10 +1,13 @@
 import type { Kysely } from 'kysely';
 import { upcast, type StoredEvent } from '@flex/contracts';
-import { isRunId, type EventLog } from '@flex/events';
+import { isRunId, LogUnavailable, type EventLog } from '@flex/events';
+import { assertConnected } from '../runs/log-desk.js';
 import { unpackHistory } from '../store/archive-format.js';
 import type { GatewayDatabase } from '../store/gateway-schema.js';
 import type { RunHistory } from './run-history.js';
 
+/** For reading a whole run. */
+const PATIENCE_MS = 30_000;
 const REMEMBERED = 20_000;
 
 /** Reads the archive of Postgres where a run is archived, else the log. */
@@ -37,10 +40,15 @@ export class StoredHistory implements RunHistory {
     });
     if (archived) return yield* archived;
     let found = false;
-    for await (const event of this.log.readRun(runId, { fromSeq: first, signal })) {
+    assertConnected(this.log);
+    // A reader that waits for a server which is away must not hold up a client for ever.
+    const patience = AbortSignal.timeout(PATIENCE_MS);
+    const until = signal ? AbortSignal.any([signal, patience]) : patience;
+    for await (const event of this.log.readRun(runId, { fromSeq: first, signal: until })) {
       found = true;
       yield event as StoredEvent;
     }
+    if (patience.aborted) throw new LogUnavailable('the log did not answer in time');
     // Without Postgres nobody knows whether a run that the log does not hold is archived or never was.
     if (!found && away) throw away;
   }

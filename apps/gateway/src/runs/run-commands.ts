@@ -1,9 +1,9 @@
 import type { EventData, NewEvent } from '@flex/contracts';
-import type { EventLog } from '@flex/events';
 import type { RunSummary } from '../core/run-summary.js';
 import { refuse } from '../http/problems.js';
 import type { Caller } from '../security/caller.js';
 import type { RunReader } from './run-reader.js';
+import type { LogDesk } from './log-desk.js';
 
 type Command =
   'run.cancel_requested' | 'run.pause_requested' | 'run.resume_requested' | 'run.replan_requested' | 'policy.signalled';
@@ -11,7 +11,7 @@ type Command =
 /** What people and programs ask of an open run. The log takes the wish; the orchestrator decides what comes of it. */
 export class RunCommands {
   constructor(
-    private readonly log: EventLog,
+    private readonly log: LogDesk,
     private readonly runs: RunReader,
   ) {}
 

@@ -1,11 +1,11 @@
 import { ulid } from 'ulid';
 import type { EventData, TaskEnvelope } from '@flex/contracts';
-import type { EventLog } from '@flex/events';
 import type { StoredHistory } from '../feed/stored-history.js';
 import { refuse } from '../http/problems.js';
 import type { Caller } from '../security/caller.js';
 import type { EnvelopeCheck } from './envelope-check.js';
 import type { Threads } from './threads.js';
+import type { LogDesk } from './log-desk.js';
 
 export interface Submission {
   runId: string;
@@ -24,7 +24,7 @@ export class RunSubmission {
   #pending = 0;
 
   constructor(
-    private readonly log: EventLog,
+    private readonly log: LogDesk,
     private readonly history: StoredHistory,
     private readonly check: EnvelopeCheck,
     private readonly threads: Threads,

@@ -1,5 +1,4 @@
 import { Rejection, type RegistrySnapshot, type ResolveBody, type TaskItem } from '@flex/contracts';
-import type { EventLog } from '@flex/events';
 import { answerEvent, answerIssues, type Validate } from '../core/task-answer.js';
 import type { RunSummary, TaskView } from '../core/run-summary.js';
 import { taskItem } from '../core/run-view.js';
@@ -7,6 +6,7 @@ import { refuse } from '../http/problems.js';
 import type { Caller } from '../security/caller.js';
 import type { PostgresListings } from '../store/postgres-listings.js';
 import type { RunReader } from './run-reader.js';
+import type { LogDesk } from './log-desk.js';
 
 export interface TaskFilter {
   status?: string;
@@ -18,7 +18,7 @@ export interface TaskFilter {
 /** Answers of people: each question takes one. */
 export class TaskDesk {
   constructor(
-    private readonly log: EventLog,
+    private readonly log: LogDesk,
     private readonly runs: RunReader,
     private readonly listings: PostgresListings,
     private readonly validate: Validate,

@@ -1,16 +1,16 @@
 import type { Kysely } from 'kysely';
 import { ulid } from 'ulid';
-import type { EventLog } from '@flex/events';
 import { refuse } from '../http/problems.js';
 import type { Caller } from '../security/caller.js';
 import type { GatewayDatabase } from '../store/gateway-schema.js';
+import type { LogDesk } from './log-desk.js';
 
 export type OnConflict = 'reject' | 'enqueue' | 'interrupt' | 'rollback';
 
 /** Runs of one thread follow each other; what a new one does to those still open is the client's choice. */
 export class Threads {
   constructor(
-    private readonly log: EventLog,
+    private readonly log: LogDesk,
     private readonly db: Kysely<GatewayDatabase>,
   ) {}
 

@@ -22,6 +22,8 @@ export function connectPostgres<DB>(url: string, options: PostgresOptions = {}):
   });
   // Without a listener a restart of Postgres would end the process.
   pool.on('error', (error) => options.onError?.(error));
+  // The pool listens on idle connections only; one that is lost between two queries of a session must not end us either.
+  pool.on('connect', (client) => client.on('error', () => undefined));
   return new Kysely<DB>({ dialect: new PostgresDialect({ pool }) });
 }
 
