@@ -1,10 +1,10 @@
-/** Gives the whole jest run one folder, in which its shared Postgres lives (see src/testing/postgres.ts). */
-import { mkdtempSync } from 'node:fs';
+/** Names one folder for the whole jest run: its shared Postgres lives there (see src/testing/postgres.ts), if asked for. */
+import { randomBytes } from 'node:crypto';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 
 export default async () => {
   // Workers are forked later and inherit both.
-  process.env.FLEX_TEST_RUN ??= mkdtempSync(join(tmpdir(), 'flex-test-run-'));
+  process.env.FLEX_TEST_RUN ??= join(tmpdir(), `flex-test-run-${randomBytes(6).toString('hex')}`);
   process.env.FLEX_TEST_OWNER ??= String(process.pid);
 };
