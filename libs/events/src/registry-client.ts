@@ -1,5 +1,6 @@
-import { RequestError, type NatsConnection } from '@nats-io/nats-core';
+import type { Msg, NatsConnection } from '@nats-io/nats-core';
 import { DEFAULT_TENANT, Rejection, type Capability, type Facet, type Problem } from '@flex/contracts';
+import { ask } from './ask.js';
 import { LogUnavailable } from './errors.js';
 
 /** Bus subjects of the registry's questions; JSON both ways, a refusal is `{problem}`. */
@@ -41,7 +42,6 @@ export interface RegistryClientOptions {
 
 /** Chunks stay well below the server's limit of 1 MB for a message. */
 const CHUNK_BYTES = 480 * 1024;
-const RETRY_MS = 250;
 
 /** Asks the registry. Every method rejects with {@link Rejection} when it says no, LogUnavailable when nobody answers. */
 export class RegistryClient {
@@ -102,25 +102,18 @@ export class RegistryClient {
   }
 
   async #ask<T>(question: RegistryQuestion, body: unknown): Promise<T> {
-    const deadline = Date.now() + this.#timeoutMs;
     const bytes = Buffer.from(JSON.stringify(body));
-    for (;;) {
-      try {
-        const timeout = Math.max(1, deadline - Date.now());
-        const reply = await this.nc.request(registryQuestionSubject(question), bytes, { timeout });
-        const answer = JSON.parse(Buffer.from(reply.data).toString('utf8')) as { problem?: Problem } & T;
-        if (answer.problem) throw new Rejection(answer.problem);
-        return answer;
-      } catch (error) {
-        if (error instanceof Rejection) throw error;
-        // Nobody listens yet: the registry is starting, or all replicas are being replaced.
-        const starting = error instanceof RequestError && error.isNoResponders();
-        if (!starting || Date.now() + RETRY_MS > deadline) {
-          throw new LogUnavailable('the registry does not answer', { cause: error });
-        }
-      }
-      await new Promise((resolve) => setTimeout(resolve, RETRY_MS));
+    const timeout = this.#timeoutMs;
+    let reply: Msg;
+    try {
+      // A registry that is starting, or a connection that breaks meanwhile, is waited for: every question may be repeated.
+      reply = await ask(this.nc, () => this.nc.request(registryQuestionSubject(question), bytes, { timeout }), timeout);
+    } catch (error) {
+      throw new LogUnavailable('the registry does not answer', { cause: error });
     }
+    const answer = JSON.parse(Buffer.from(reply.data).toString('utf8')) as { problem?: Problem } & T;
+    if (answer.problem) throw new Rejection(answer.problem);
+    return answer;
   }
 }
 

@@ -108,15 +108,26 @@ describe('a server that is killed and started again', () => {
 
   it('that was only frozen is noticed, and nothing is stored twice', async () => {
     server.signal('SIGSTOP');
+    // The signal takes its time: frozen is who does not answer.
+    while (await answers(nc));
     const appended = log.append(pauseRequested('run', 'frozen'));
-    const resumed = setTimeout(() => server.signal('SIGCONT'), 6_000);
+    setTimeout(() => server.signal('SIGCONT'), 6_000);
     await appended;
-    clearTimeout(resumed);
     const ids: string[] = [];
     for await (const event of log.readRun('run')) ids.push(event.id);
     expect(ids).toEqual(['frozen']);
   });
 });
+
+/** Whether the server answers within a fifth of a second. */
+function answers(nc: NatsConnection): Promise<boolean> {
+  const answer = nc.rtt().then(
+    () => true,
+    () => false,
+  );
+  const silence = new Promise<boolean>((resolve) => setTimeout(() => resolve(false), 200));
+  return Promise.race([answer, silence]);
+}
 
 /** Waits for a condition that other things make true. */
 async function until(condition: () => boolean): Promise<void> {
