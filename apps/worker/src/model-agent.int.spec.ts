@@ -125,9 +125,9 @@ describe('an agent that is a model', () => {
     server.script({ truncated: '{"copyVa' }, { truncated: '{"copyVa', by: 'reset' }, { json: good });
     expect((await run()).outputs).toEqual(good);
     server.script({ status: 500 }, { hang: true }, { json: good });
-    expect((await run(undefined, 200)).outputs).toEqual(good);
+    expect((await run(undefined, 400)).outputs).toEqual(good);
     server.respond(() => ({ hang: true }));
-    expect((await run(undefined, 50)).error).toMatchObject({ code: 'MODEL_TIMEOUT', retryable: true });
+    expect((await run(undefined, 400)).error).toMatchObject({ code: 'MODEL_TIMEOUT', retryable: true });
     expect(server.requests).toHaveLength(9);
   });
 

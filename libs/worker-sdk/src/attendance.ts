@@ -76,7 +76,7 @@ export class Attendance {
         // Heartbeats come first: a capability is never active without one.
         await this.#beatAll();
         await this.#registry.registerMany({ facets: await this.#newFacets(), capabilities }, instance);
-        logger.info({ capabilities: capabilities.length, facets: facets.length, instance }, 'registered');
+        logger.info({ capabilities: capabilities.length, facets: facets.length, worker: instance }, 'registered');
         return;
       } catch (error) {
         if (error instanceof Rejection && error.problem.status < 500) throw error;

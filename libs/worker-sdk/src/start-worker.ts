@@ -93,7 +93,7 @@ export async function startWorker(options: WorkerOptions): Promise<RunningWorker
     book.close();
     await attendance?.goodbye();
     if (own) await nc.drain();
-    logger.info({ instance }, 'stopped');
+    logger.info({ worker: instance }, 'stopped');
   });
   options.signal?.addEventListener('abort', () => void stop(), { once: true });
   if (options.signal?.aborted) await stop();

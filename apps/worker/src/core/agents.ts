@@ -1,9 +1,9 @@
-import type { Capability, Json, JsonSchema } from '@flex/contracts';
+import type { Json, JsonSchema } from '@flex/contracts';
 import type { Inputs } from '@flex/worker-sdk';
 import { writeCopy } from './copywriting.js';
 import { fitToSchema } from './fit-to-schema.js';
 import { review } from './review.js';
-import { strategise } from './strategy.js';
+import { direct, strategise } from './strategy.js';
 import { objectOf } from './words.js';
 
 type Craft = (inputs: Inputs, instruction: string) => Record<string, Json>;
@@ -13,6 +13,7 @@ const crafts: Record<string, Craft> = {
   writerBrief: strategise,
   planKnobs: strategise,
   strategicRationale: strategise,
+  creativeDirections: direct,
   copyVariants: writeCopy,
   qaFindings: review,
   recommendationSet: review,
@@ -25,9 +26,6 @@ export interface Task {
   /** Under the facets' names. */
   outputSchema: JsonSchema | undefined;
 }
-
-/** Whether the outputs of a capability can be made without a model. */
-export const hasCraft = ({ outputFacets }: Capability): boolean => outputFacets.some((facet) => facet in crafts);
 
 /**
  * Deterministic content: the same inputs give the same outputs. A facet that no craft makes (a transformer's) is made

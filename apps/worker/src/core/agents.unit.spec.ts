@@ -74,6 +74,17 @@ describe('the deterministic agents', () => {
     expect(strategy()).toEqual(outputs);
   });
 
+  it('propose directions that differ', () => {
+    const outputFacets = ['creativeDirections'];
+    const propose = (inputs: Record<string, Json>) => {
+      const outputs = perform({ inputs, instruction: '', outputFacets, outputSchema: schemaOf(...outputFacets) });
+      expect(valid(schemaOf(...outputFacets), outputs)).toBe(true);
+      return (outputs['creativeDirections'] as { label: string }[]).map(({ label }) => label);
+    };
+    expect(propose(envelope)).toEqual(envelope.objectiveBrief.keyMessages);
+    expect(new Set(propose({ objectiveBrief: { objective: 'x' } })).size).toBe(2);
+  });
+
   it('write exactly as many variants as the knobs say, each with its own opening', () => {
     for (const variantCount of [1, 2, 3, 5]) {
       const { variants } = write({ variantCount });

@@ -78,6 +78,30 @@ export function strategise(inputs: Inputs, instruction = ''): Record<string, Jso
   };
 }
 
+/** Directions that differ in what they build on: each key message, or else the two questions every reader has. */
+export function direct(inputs: Inputs): Record<string, Json> {
+  const brief = objectOf(inputs['objectiveBrief']);
+  const persona = textOf(objectOf(inputs['audienceProfile'])['persona']) ?? 'the reader';
+  const messages = textsOf(brief['keyMessages']).slice(0, 6);
+  const ideas =
+    messages.length > 1
+      ? messages.map((message) => ({
+          label: cut(withoutStop(message), 60),
+          rationale: `The brief wants ${clause(persona)} to know it`,
+        }))
+      : [
+          { label: 'What it does', rationale: `${persona} asks first what is in it for them` },
+          { label: 'Who stands behind it', rationale: `${persona} trusts people before products` },
+        ];
+  return {
+    creativeDirections: ideas.map(({ label, rationale }, index) => ({
+      id: `direction-${index + 1}`,
+      label,
+      rationale: sentence(rationale),
+    })),
+  };
+}
+
 const doNots = (format: string): string[] =>
   format === 'letter'
     ? ['false hope', 'standard phrases']
