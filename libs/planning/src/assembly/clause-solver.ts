@@ -1,3 +1,5 @@
+import { ActivityOrder, luby } from './activity-order.js';
+
 /**
  * Satisfiability of clauses under a bound on cost: conflict-driven clause learning with two watched literals, activity-driven
  * decisions, restarts, assumptions with cores, and one linear constraint (the cost of all true variables stays below `bound`).
@@ -37,9 +39,7 @@ export class ClauseSolver {
   private readonly cost: number[] = [];
   private readonly costly: number[] = [];
   private readonly seen: number[] = [];
-  private readonly activity: number[] = [];
-  private readonly heap: number[] = [];
-  private readonly heapPlace: number[] = [];
+  private readonly order = new ActivityOrder();
   private readonly trail: Literal[] = [];
   private readonly levelStart: number[] = [];
   private learnts: Clause[] = [];
@@ -49,7 +49,6 @@ export class ClauseSolver {
   /** The sum or its bound changed since the bound was last followed. */
   private costChanged = true;
   private bound = Infinity;
-  private increment = 1;
   private contradictory = false;
   private learntLimit = 3000;
 
@@ -63,13 +62,11 @@ export class ClauseSolver {
     this.phase.push(0);
     this.cost.push(cost);
     this.seen.push(0);
-    this.activity.push(0);
-    this.heapPlace.push(-1);
     if (cost > 0) {
       this.costly.push(variable);
       this.highestCost = Math.max(this.highestCost, cost);
     }
-    this.heapInsert(variable);
+    this.order.add(variable);
     return variable;
   }
 
@@ -177,7 +174,7 @@ export class ClauseSolver {
       this.value[literal ^ 1] = 0;
       this.phase[variable] = (literal & 1) ^ 1;
       if ((literal & 1) === 0) this.paid -= this.cost[variable]!;
-      if (this.heapPlace[variable] === -1) this.heapInsert(variable);
+      this.order.insert(variable);
     }
     this.trail.length = start;
     this.levelStart.length = level;
@@ -292,7 +289,7 @@ export class ClauseSolver {
         if (variable === resolved || this.seen[variable] === 1 || this.level[variable] === 0) continue;
         this.seen[variable] = 1;
         marked.push(variable);
-        this.bump(variable);
+        this.order.bump(variable);
         if (this.level[variable] === highest) open += 1;
         else learnt.push(literal);
       }
@@ -306,7 +303,7 @@ export class ClauseSolver {
     learnt[0] = this.trail[at]! ^ 1;
     const kept = [learnt[0], ...learnt.slice(1).filter((literal) => !this.redundant(literal))];
     for (const variable of marked) this.seen[variable] = 0;
-    this.increment /= 0.95;
+    this.order.decay();
 
     let second = 1;
     for (let other = 2; other < kept.length; other += 1)
@@ -366,72 +363,8 @@ export class ClauseSolver {
   }
 
   private pickBranch(): Literal | undefined {
-    while (this.heap.length > 0) {
-      const variable = this.heapPop();
+    for (let variable = this.order.pop(); variable !== undefined; variable = this.order.pop())
       if (this.value[variable << 1] === 0) return (variable << 1) | (this.phase[variable] === 1 ? 0 : 1);
-    }
     return undefined;
   }
-
-  private bump(variable: number): void {
-    this.activity[variable]! += this.increment;
-    if (this.activity[variable]! > 1e100) {
-      for (let at = 0; at < this.activity.length; at += 1) this.activity[at]! *= 1e-100;
-      this.increment *= 1e-100;
-    }
-    if (this.heapPlace[variable] !== -1) this.heapUp(this.heapPlace[variable]!);
-  }
-
-  private heapInsert(variable: number): void {
-    this.heapPlace[variable] = this.heap.length;
-    this.heap.push(variable);
-    this.heapUp(this.heap.length - 1);
-  }
-
-  private heapUp(from: number): void {
-    const variable = this.heap[from]!;
-    let at = from;
-    while (at > 0) {
-      const above = (at - 1) >> 1;
-      if (this.activity[this.heap[above]!]! >= this.activity[variable]!) break;
-      this.heap[at] = this.heap[above]!;
-      this.heapPlace[this.heap[at]!] = at;
-      at = above;
-    }
-    this.heap[at] = variable;
-    this.heapPlace[variable] = at;
-  }
-
-  private heapPop(): number {
-    const top = this.heap[0]!;
-    this.heapPlace[top] = -1;
-    const last = this.heap.pop()!;
-    if (this.heap.length === 0) return top;
-    let at = 0;
-    for (;;) {
-      let below = 2 * at + 1;
-      if (below >= this.heap.length) break;
-      if (below + 1 < this.heap.length && this.activity[this.heap[below + 1]!]! > this.activity[this.heap[below]!]!)
-        below += 1;
-      if (this.activity[this.heap[below]!]! <= this.activity[last]!) break;
-      this.heap[at] = this.heap[below]!;
-      this.heapPlace[this.heap[at]!] = at;
-      at = below;
-    }
-    this.heap[at] = last;
-    this.heapPlace[last] = at;
-    return top;
-  }
-}
-
-/** The i-th restart interval (Luby, Sinclair, Zuckerman 1993): 1 1 2 1 1 2 4 … */
-function luby(i: number): number {
-  let size = 1;
-  while (size < i + 1) size = 2 * size + 1;
-  let at = i;
-  while (size - 1 !== at) {
-    size = (size - 1) >> 1;
-    at %= size;
-  }
-  return (size + 1) >> 1;
 }

@@ -101,8 +101,8 @@ export class CoreGuidedSearch {
   private alternate(): void {
     let patience = 300;
     while (!this.finished) {
-      this.improveNearby(patience >> 1);
       this.raiseLowerBound(patience);
+      this.improveNearby(patience >> 1);
       this.searchBetter(patience);
       patience = Math.ceil(patience * 1.3);
     }
