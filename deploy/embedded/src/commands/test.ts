@@ -72,6 +72,8 @@ async function jest(
         ...levels,
         '--reporters=<rootDir>/deploy/embedded/jest/short-reporter.mjs',
         '--passWithNoTests',
+        // A snapshot that is missing is a failure, not a new truth.
+        '--ci',
         ...(pattern ? ['--testPathPatterns', pattern] : []),
       ],
       false,
