@@ -1,33 +1,8 @@
 import type { JsonLogic } from '@flex/contracts';
 import { nearestName } from '../naming/nearest-name.js';
+import { functions } from './text-functions.js';
 import { contextRoots, itemScoped, MAX_DEPTH } from './operators.js';
 import { ConditionSyntaxError, tokenize, type Token } from './tokens.js';
-
-/** Functions of the text form: JSON Logic's name, and how many arguments. */
-const functions: Readonly<Record<string, { op: string; least: number; most: number }>> = {
-  some: { op: 'some', least: 2, most: 2 },
-  all: { op: 'all', least: 2, most: 2 },
-  none: { op: 'none', least: 2, most: 2 },
-  filter: { op: 'filter', least: 2, most: 2 },
-  map: { op: 'map', least: 2, most: 2 },
-  reduce: { op: 'reduce', least: 3, most: 3 },
-  exists: { op: 'exists', least: 1, most: 1 },
-  length: { op: 'length', least: 1, most: 1 },
-  count: { op: 'length', least: 1, most: 1 },
-  contains: { op: 'in', least: 2, most: 2 },
-  startsWith: { op: 'startsWith', least: 2, most: 2 },
-  endsWith: { op: 'endsWith', least: 2, most: 2 },
-  if: { op: 'if', least: 2, most: 99 },
-  max: { op: 'max', least: 1, most: 99 },
-  min: { op: 'min', least: 1, most: 99 },
-  merge: { op: 'merge', least: 1, most: 99 },
-  cat: { op: 'cat', least: 1, most: 99 },
-  substr: { op: 'substr', least: 2, most: 3 },
-  bool: { op: '!!', least: 1, most: 1 },
-  var: { op: 'var', least: 2, most: 2 },
-  missing: { op: 'missing', least: 1, most: 99 },
-  missing_some: { op: 'missing_some', least: 2, most: 2 },
-};
 
 const words: Readonly<Record<string, string>> = {
   and: '&&',

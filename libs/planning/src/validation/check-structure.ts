@@ -2,7 +2,7 @@ import type { PlannerDraft } from '@flex/contracts';
 import { PlannerDraft as PlannerDraftSchema, issuesOf } from '@flex/contracts';
 import { nearestName } from '../naming/nearest-name.js';
 import type { Findings } from './findings.js';
-import type { FlowQuestion } from './facet-flow.js';
+import type { FlowQuestion } from './flow.js';
 
 /** Whether a draft has the shape of a draft at all; what is not of the right shape is not looked at further. */
 export function checkShape(draft: PlannerDraft, findings: Findings): boolean {

@@ -5,7 +5,7 @@ import { matchingHooks } from '../policies/matching-hooks.js';
 import { estimateOf } from './check-policies.js';
 import { facetObject } from './facet-schemas.js';
 import type { Findings } from './findings.js';
-import type { FlowNode } from './facet-flow.js';
+import type { FlowNode } from './flow.js';
 import { instructionOf, type BranchText } from './instruction.js';
 import type { PlanningQuestion, PlanOrigin } from './planning-question.js';
 import type { Scorer } from './score-nodes.js';

@@ -1,50 +1,8 @@
-import type { DraftEdge, DraftNode, FacetSource } from '@flex/contracts';
+import type { DraftEdge, FacetSource } from '@flex/contracts';
+import { goalNode, type Flow, type FlowEdge, type FlowNode, type FlowQuestion } from './flow.js';
 import { connect, depths, emptyGraph, topologicalOrder, type Graph } from './graph.js';
 import { Precedence } from './precedence.js';
 import { ProducersInOrder } from './producers-in-order.js';
-
-/** A draft's node with what it reads and writes for certain. */
-export interface FlowNode {
-  readonly draft: DraftNode;
-  readonly required: readonly string[];
-  readonly optional: readonly string[];
-  /** Names of the node's own literal inputs. */
-  readonly literals: ReadonlySet<string>;
-  /** It has started: nothing is put before it any more. */
-  readonly started?: boolean;
-}
-
-export interface FlowEdge {
-  from: number;
-  to: number;
-  facets: string[];
-  condition?: DraftEdge['condition'];
-}
-
-export interface Flow {
-  edges: FlowEdge[];
-  /** Where each node's facets come from, by node number. */
-  sources: FacetSource[][];
-  /** Where the facets come from that the answer is made of. */
-  goalSources: FacetSource[];
-  /** Required facets that nothing provides, by node number. */
-  unavailable: string[][];
-  graph: Graph;
-  order: Int32Array;
-  depth: Int32Array;
-}
-
-export interface FlowQuestion {
-  nodes: readonly FlowNode[];
-  /** Edges of the draft, between existing nodes. */
-  edges: readonly { from: number; to: number; condition?: DraftEdge['condition'] }[];
-  /** Facets that the run has before any node ran. */
-  available: ReadonlySet<string>;
-  /** A facet and what it specialises, nearest first. */
-  ancestors(facet: string): readonly string[];
-  /** Facets that the answer is made of: read by a last node that exists only here. */
-  goals: readonly string[];
-}
 
 /**
  * Finds out which node gets which facet from where, and adds the edges that follow from it.
@@ -99,7 +57,6 @@ class Tracer {
 
   constructor(private readonly question: FlowQuestion) {
     const { edges, available, ancestors, goals } = question;
-    // The answer reads like a node that comes last of all.
     const nodes = [...question.nodes, goalNode(goals)];
     this.nodes = nodes;
     this.graph = emptyGraph(nodes.length);
@@ -217,19 +174,17 @@ class Tracer {
     return chosen;
   }
 
-  /** Nodes that may not run although everything goes well: fallbacks, and what is only behind a condition or route. */
+  /** Nodes that may not run although everything goes well: fallbacks, what is behind a condition or route, and what only follows such. */
   private markConditional(order: Int32Array): void {
     const { nodes } = this;
     for (const number of order) {
       const incoming = this.graph.incoming[number]!;
-      const gated =
-        incoming.length > 0 &&
-        incoming.every(
-          (before) =>
-            this.conditional[before] === 1 ||
-            nodes[before]!.draft.kind === 'routing' ||
-            this.edgeAt.get(before * this.graph.size + number)!.condition !== undefined,
-        );
+      const guarded = incoming.some(
+        (before) =>
+          nodes[before]!.draft.routes !== undefined ||
+          this.edgeAt.get(before * this.graph.size + number)!.condition !== undefined,
+      );
+      const gated = guarded || (incoming.length > 0 && incoming.every((before) => this.conditional[before] === 1));
       this.conditional[number] = gated || nodes[number]!.draft.kind === 'fallback' ? 1 : 0;
     }
   }
@@ -311,13 +266,6 @@ class Tracer {
     return outputFacets.filter((name) => distance(name) > 0).sort((a, b) => distance(a) - distance(b))[0] ?? facet;
   }
 }
-
-const goalNode = (goals: readonly string[]): FlowNode => ({
-  draft: { id: '', kind: 'execution', label: '', inputFacets: [...goals], outputFacets: [] },
-  required: [],
-  optional: goals,
-  literals: new Set(),
-});
 
 const source = (facet: string, as: string, from: Omit<FacetSource, 'facet' | 'as'>): FacetSource =>
   as === facet ? { facet, ...from } : { facet, ...from, as };

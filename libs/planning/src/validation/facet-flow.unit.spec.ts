@@ -1,6 +1,7 @@
 import fc from 'fast-check';
 import type { DraftNode } from '@flex/contracts';
-import { traceFacets, type Flow, type FlowNode } from './facet-flow.js';
+import { traceFacets } from './facet-flow.js';
+import type { Flow, FlowNode } from './flow.js';
 
 const parents: Record<string, string> = { child: 'parent', grandchild: 'child' };
 const ancestors = (facet: string): string[] => [
