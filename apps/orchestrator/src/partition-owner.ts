@@ -3,6 +3,7 @@ import { partitionOf, type NewEvent, type RegistrySnapshot, type StoredEvent } f
 import { FenceLost, reasonOf, type EventLog, type FencedWriter, type LogEvent, type Tail } from '@flex/events';
 import type { Logger } from '@flex/events/service';
 import { decide } from './core/decide.js';
+import { performerOf } from './core/performer.js';
 import { nextDue } from './core/due.js';
 import { evolve, initial } from './core/evolve.js';
 import { indexOf, NEVER, type RunState } from './core/state.js';
@@ -357,11 +358,12 @@ function lostCapabilities(state: RunState, registry: RegistrySnapshot): NewEvent
   if (!state.plan || state.ended) return [];
   const lost = new Map<string, string[]>();
   for (const node of indexOf(state.plan).nodes.values()) {
-    if (!node.capabilityId || node.agentType === 'human' || state.excluded.includes(node.capabilityId)) continue;
+    const capabilityId = performerOf(node);
+    if (!capabilityId || node.agentType === 'human' || state.excluded.includes(capabilityId)) continue;
     if (state.nodes.get(node.id)?.status !== 'pending') continue;
-    const registered = registry.capabilities.get(node.capabilityId);
+    const registered = registry.capabilities.get(capabilityId);
     if (registered && registered.status === 'active') continue;
-    lost.set(node.capabilityId, [...(lost.get(node.capabilityId) ?? []), node.id]);
+    lost.set(capabilityId, [...(lost.get(capabilityId) ?? []), node.id]);
   }
   return [...lost].map(([capabilityId, nodes]) => ({
     type: 'run.capability_lost',

@@ -19,7 +19,9 @@ export function answerIssues(
   keyOf: (facet: string) => string,
 ): ValidationIssue[] {
   const { resolution, output, answer, operations } = body;
-  const allowed = fits[task.kind] ?? [];
+  // Whoever is shown all that is asked for may simply confirm it.
+  const shown = task.contract?.facets.every((facet) => task.context?.[facet] !== undefined) ?? false;
+  const allowed = [...(task.kind === 'output' && shown ? ['approve'] : []), ...(fits[task.kind] ?? [])];
   if (!allowed.includes(resolution)) {
     return [
       { pointer: '/resolution', message: `a task of kind ${task.kind} takes ${allowed.join(', ')}`, keyword: 'enum' },

@@ -1,4 +1,5 @@
 import type { Acceptance, FacetValues, Json, NormalizedRuntimePolicy, PlanNode, TriggerKind } from '@flex/contracts';
+import { performerOf } from './performer.js';
 import type { Step } from './step.js';
 
 type About = {
@@ -19,18 +20,22 @@ function candidates(step: Step, occasion: TriggerKind, node?: PlanNode): Normali
     return (
       (selector?.nodeId === undefined || selector.nodeId === node.id) &&
       (selector?.kind === undefined || selector.kind === node.kind) &&
-      (selector?.capabilityId === undefined || selector.capabilityId === node.capabilityId)
+      (selector?.capabilityId === undefined || selector.capabilityId === performerOf(node))
     );
   });
 }
 
 /** Policies whose verdict the completion of a node waits for. */
-export const completionPolicies = (step: Step, node: PlanNode): NormalizedRuntimePolicy[] =>
-  node.policyHooks.length === 0
-    ? []
-    : [...candidates(step, 'onNodeComplete', node), ...candidates(step, 'onMetricBelow', node)].sort(
-        (a, b) => order(step, a) - order(step, b),
-      );
+export function completionPolicies(step: Step, node: PlanNode): NormalizedRuntimePolicy[] {
+  if (node.policyHooks.length === 0) return [];
+  const reported = step.state.nodes.get(node.id)?.report?.metrics ?? {};
+  // A metric with a name of its own is judged when it comes: an old value would fire again with each node that completes.
+  const isNews = ({ trigger, reads }: NormalizedRuntimePolicy): boolean =>
+    trigger.kind !== 'onMetricBelow' || reads.length > 0 || Object.hasOwn(reported, trigger.metric ?? '');
+  return [...candidates(step, 'onNodeComplete', node), ...candidates(step, 'onMetricBelow', node)]
+    .filter((policy) => node.policyHooks.includes(policy.id) && isNews(policy))
+    .sort((a, b) => order(step, a) - order(step, b));
+}
 
 const order = (step: Step, policy: NormalizedRuntimePolicy): number => step.state.policies!.runtime.indexOf(policy);
 
@@ -49,7 +54,7 @@ export function askPolicies(step: Step, occasion: TriggerKind, requestId: string
     if (value !== undefined) facets[name] = value;
   }
   const run = about.node && state.nodes.get(about.node.id);
-  const node = about.node && { id: about.node.id, kind: about.node.kind, capabilityId: about.node.capabilityId };
+  const node = about.node && { id: about.node.id, kind: about.node.kind, capabilityId: performerOf(about.node) };
   step.emit('policy.requested', `ask:${requestId}`, {
     requestId,
     occasion,

@@ -6,6 +6,7 @@ import { conditionOver, outputIssues, resolveInputs, toKeys } from './data.js';
 import { fail } from './ending.js';
 import { softDue } from './due.js';
 import { occasionId } from './occasion.js';
+import { performerOf } from './performer.js';
 import { replan } from './plan-request.js';
 import { TAKEN } from './progress.js';
 import { indexOf, isHeld, type NodeRun } from './state.js';
@@ -117,12 +118,12 @@ export function decideFallen(step: Step): void {
     const reason = run.error?.message ?? 'failed';
     const next = node.fallback[run.candidate];
     const personNext =
-      node.kind === 'fallback' && run.candidate === node.fallback.length && node.capabilityId !== undefined;
+      node.kind === 'fallback' && run.candidate === node.fallback.length && performerOf(node) !== undefined;
     const standIn = standInOf(step, nodeId);
     if (next !== undefined || personNext || standIn !== undefined) {
       step.emit('plan.fallback_chosen', `fallback:${nodeId}:${run.candidate}:${run.attempt}`, {
         nodeId,
-        from: run.candidate === 0 ? node.capabilityId : node.fallback[run.candidate - 1],
+        from: run.candidate === 0 ? performerOf(node) : node.fallback[run.candidate - 1],
         to: next,
         standIn: next === undefined && !personNext ? standIn : undefined,
         facets: node.facets.output,
@@ -134,7 +135,7 @@ export function decideFallen(step: Step): void {
     if (planned !== 'client' && step.state.envelope.planning?.dynamic !== false && node.agentType !== 'human') {
       replan(step, {
         cause: { kind: 'retries_exhausted', nodeId, rationale: reason },
-        exclude: node.capabilityId ? [node.capabilityId] : [],
+        exclude: [performerOf(node)].filter((id) => id !== undefined),
         otherwise: () =>
           fail(step, 'NODE_FAILED', `"${node.label}" failed: ${reason}`, { nodeId, issues: run.error?.issues }),
       });
@@ -217,7 +218,7 @@ function start(step: Step, nodeId: string, run: NodeRun): void {
   if (node.kind === 'routing' && node.routes)
     return takeOver(step, node, run.attempt + 1, {}, true, chooseRoute(step, node));
   if (node.mapping) return transform(step, node, run);
-  const capabilityId = run.candidate === 0 ? node.capabilityId : node.fallback[run.candidate - 1];
+  const capabilityId = run.candidate === 0 ? performerOf(node) : node.fallback[run.candidate - 1];
   const registered = capabilityId === undefined ? undefined : step.world.registry.capabilities.get(capabilityId);
   const human =
     capabilityId === undefined ||

@@ -1,6 +1,7 @@
 import type { EventData, FacetValues, PlanCause, PlannerDiagnostic, PlannerDraft } from '@flex/contracts';
 import { relevantCapabilities, type PlanningQuestion } from '@flex/planning';
 import { isFinished } from './progress.js';
+import { performerOf } from './performer.js';
 import { nodeOf, type Planning } from './state.js';
 import type { Step } from './step.js';
 
@@ -81,7 +82,7 @@ function replanContext(
     const run = state.nodes.get(node.id)!;
     if (isFinished(run) || step.outputsOf(node.id)) completed.push(node.id);
     else if (run.status === 'failed')
-      failed.push({ nodeId: node.id, capabilityId: node.capabilityId, message: run.error?.message ?? '' });
+      failed.push({ nodeId: node.id, capabilityId: performerOf(node), message: run.error?.message ?? '' });
   }
   return {
     baseVersion: step.version,

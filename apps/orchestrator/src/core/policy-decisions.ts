@@ -2,6 +2,7 @@ import type { Action, Json } from '@flex/contracts';
 import { askPolicies } from './ask-policies.js';
 import { fail } from './ending.js';
 import { occasionId } from './occasion.js';
+import { performerOf } from './performer.js';
 import { replan } from './plan-request.js';
 import { indexOf, type TriggeredPolicy } from './state.js';
 import type { Step } from './step.js';
@@ -41,7 +42,7 @@ export function decideLost(step: Step): void {
   if (!state.plan || state.planning || state.lost.length === 0 || step.held) return;
   const { capabilityId, seq, asked } = state.lost[0]!;
   const node = state.plan.nodes.find(
-    (one) => one.capabilityId === capabilityId && state.nodes.get(one.id)?.status === 'pending',
+    (one) => performerOf(one) === capabilityId && state.nodes.get(one.id)?.status === 'pending',
   );
   if (!asked) {
     const requestId = occasionId('onCapabilityLost', undefined, seq);

@@ -76,7 +76,7 @@ function outputAnswered(step: Step, open: OpenTask, answer: TaskAnswer): void {
     });
     return close(step, open, 'declined', 'fail');
   }
-  const outputs = outputsOf(node, answer);
+  const outputs = outputsOf(node, open, answer);
   const issues = validatorFor(node.outputSchema)(toKeys(node, outputs));
   if (issues.length > 0) {
     step.emit('validation.failed', `invalid:${open.task.taskId}:${step.state.seq}`, {
@@ -91,9 +91,13 @@ function outputAnswered(step: Step, open: OpenTask, answer: TaskAnswer): void {
   close(step, open, 'answered', answer.resolution);
 }
 
-/** Outputs by facet; a plain answer is the value of the only facet that is asked for, an approval that of a boolean-like one. */
-function outputsOf(node: PlanNode, answer: TaskAnswer): FacetValues {
+/** Outputs by facet; a plain answer is the value of the only facet that is asked for, an approval takes what was shown. */
+function outputsOf(node: PlanNode, open: OpenTask, answer: TaskAnswer): FacetValues {
   if (answer.output) return answer.output;
+  if (answer.resolution === 'approve') {
+    const shown = Object.entries(open.task.context ?? {});
+    return Object.fromEntries(shown.filter(([facet]) => node.facets.output.includes(facet)));
+  }
   const only = node.facets.output[0];
   if (only === undefined) return {};
   if (answer.answer !== undefined) return { [only]: answer.answer };
