@@ -7,6 +7,7 @@ interface Hub {
   reconnect: Set<Listener>;
   disconnect: Set<Listener>;
   forbidden: Set<(subject: string) => void>;
+  closed: Set<Listener>;
 }
 
 const hubs = new WeakMap<NatsConnection, Hub>();
@@ -15,7 +16,11 @@ const hubs = new WeakMap<NatsConnection, Hub>();
 function hubOf(nc: NatsConnection): Hub {
   let hub = hubs.get(nc);
   if (!hub) {
-    hub = { connected: true, reconnect: new Set(), disconnect: new Set(), forbidden: new Set() };
+    hub = { connected: true, reconnect: new Set(), disconnect: new Set(), forbidden: new Set(), closed: new Set() };
+    const { closed } = hub;
+    void nc.closed().then(() => {
+      for (const listener of [...closed]) listener();
+    });
     hubs.set(nc, hub);
     void follow(nc, hub);
   }
@@ -48,6 +53,13 @@ export function onDisconnect(nc: NatsConnection, listener: Listener): () => void
   const { disconnect } = hubOf(nc);
   disconnect.add(listener);
   return () => disconnect.delete(listener);
+}
+
+/** Calls back when the connection was closed for good. A promise would keep every listener it ever had. */
+export function onClosed(nc: NatsConnection, listener: Listener): () => void {
+  const { closed } = hubOf(nc);
+  closed.add(listener);
+  return () => closed.delete(listener);
 }
 
 /** Calls back with the subject of a publish that the server did not permit: it never answers such a message. */

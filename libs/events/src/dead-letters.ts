@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto';
 import type { NatsConnection } from '@nats-io/nats-core';
-import type { PubAck } from './ack-mux.js';
+import { FORBIDDEN, type PubAck } from './ack-mux.js';
+import { AppendRefused } from './errors.js';
 import { ask } from './ask.js';
 import { findHeader, Header, HeaderBlock, headerValue, plainValue } from './headers.js';
 import { DEAD_LETTER_ROOT, DEAD_LETTER_STREAM } from './names.js';
@@ -35,6 +36,8 @@ const Mark = {
   subject: 'flex-subject',
   time: 'flex-time',
   headers: 'flex-headers',
+  /** Its whole size, when only the beginning could be kept. */
+  cut: 'flex-size',
 } as const;
 
 const MAX_REASON = 500;
@@ -50,11 +53,15 @@ export class DeadLetters {
     this.#nc = nc;
   }
 
-  /** Puts a message aside. Doing it again for the same message and consumer stores nothing more. */
-  async add(message: PoisonMessage, reason: string, consumer: string): Promise<PubAck> {
+  /**
+   * Puts a message aside, once for each consumer: each has a subject of its own that may be written only once, so that
+   * reading the log again, however much later, adds nothing.
+   */
+  async add(message: PoisonMessage, reason: string, consumer: string): Promise<void> {
     const token = consumer.replaceAll(/[^A-Za-z0-9_-]/g, '_') || 'unknown';
+    const data = message.data.subarray(0, MAX_DATA);
     const headers = new HeaderBlock()
-      .add(Header.msgId, `dead.${message.stream}.${message.seq}.${token}`)
+      .add(Header.expectedSeq, '0')
       .add(Mark.reason, headerValue(reason.slice(0, MAX_REASON)))
       .add(Mark.consumer, headerValue(consumer))
       .add(Mark.stream, message.stream)
@@ -62,7 +69,17 @@ export class DeadLetters {
       .add(Mark.subject, headerValue(message.subject))
       .add(Mark.time, String(message.time))
       .add(Mark.headers, Buffer.from(message.headers.slice(0, MAX_HEADERS), 'latin1').toString('base64'));
-    return publishUntilStored(this.#nc, `${DEAD_LETTER_ROOT}.${token}`, headers, message.data.subarray(0, MAX_DATA));
+    if (data.length < message.data.length) headers.add(Mark.cut, String(message.data.length));
+    try {
+      await publishUntilStored(
+        this.#nc,
+        `${DEAD_LETTER_ROOT}.${token}.${message.stream}.${message.seq}`,
+        headers,
+        data,
+      );
+    } catch (error) {
+      if (!(error instanceof AppendRefused) || error.code === FORBIDDEN) throw error;
+    }
   }
 
   /** The dead letters from one on, oldest first. */
@@ -106,6 +123,7 @@ export class DeadLetters {
   async replay(seq: number): Promise<PubAck> {
     const raw = await this.#raw(seq);
     if (!raw) throw new Error(`there is no dead letter ${seq}`);
+    if (findHeader(raw.headers, Mark.cut) !== '') throw new Error(`dead letter ${seq} was too large to be kept whole`);
     const letter = parseLetter(seq, raw.time, raw.headers, raw.data);
     const headers = new HeaderBlock();
     for (const [name, value] of Object.entries(letter.headers)) {

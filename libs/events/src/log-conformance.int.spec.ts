@@ -159,6 +159,22 @@ describe('the log', () => {
       expect(await tail.next()).toBeUndefined();
     });
 
+    it('ends when it is closed, aborted, or its connection is', async () => {
+      const other = await openTestLog(server);
+      const stop = new AbortController();
+      const tails = [log.tail(), log.tail({ signal: stop.signal }), other.log.tail()].map((tail) => {
+        const ended = (async () => {
+          for await (const batch of tail) void batch;
+        })();
+        return { tail, ended };
+      });
+      await Promise.all(tails.map(({ tail }) => tail.caughtUp));
+      tails[0]!.tail.close();
+      stop.abort();
+      await other.nc.close();
+      await Promise.all(tails.map(({ ended }) => ended));
+    });
+
     it('starts where it is told, and by partition', async () => {
       const run = newRun();
       const first = await log.append(pauseRequested(run, `${run}.1`));

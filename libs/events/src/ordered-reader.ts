@@ -2,6 +2,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { AckPolicy, DeliverPolicy, jetstreamManager, ReplayPolicy, type JetStreamManager } from '@nats-io/jetstream';
 import { nanos, type Msg, type NatsConnection } from '@nats-io/nats-core';
 import { ask } from './ask.js';
+import { onClosed } from './connection-events.js';
 import { retryDelay } from './retry.js';
 import { PullSession } from './pull-session.js';
 import type { Delivery } from './stored-message.js';
@@ -57,7 +58,7 @@ export class OrderedReader implements AsyncIterable<Delivered[]> {
   #attachments = 0;
   #pending = Number.POSITIVE_INFINITY;
   #wake: (() => void) | undefined;
-  #failure: Error | undefined;
+  readonly #offClosed: () => void;
   #ended = false;
 
   constructor(options: OrderedReaderOptions) {
@@ -65,6 +66,7 @@ export class OrderedReader implements AsyncIterable<Delivered[]> {
     this.#prefetch = options.prefetch ?? DEFAULT_PREFETCH;
     this.#nextSeq = Math.max(1, options.fromSeq ?? 1);
     options.signal?.addEventListener('abort', this.#onAbort, { once: true });
+    this.#offClosed = onClosed(options.nc, this.#onAbort);
     if (options.signal?.aborted) this.close();
     else void this.#attach();
   }
@@ -83,6 +85,7 @@ export class OrderedReader implements AsyncIterable<Delivered[]> {
     if (this.#ended) return;
     this.#ended = true;
     this.#options.signal?.removeEventListener('abort', this.#onAbort);
+    this.#offClosed();
     this.#session?.close();
     this.#session = undefined;
     this.#forgetConsumer();
@@ -105,13 +108,12 @@ export class OrderedReader implements AsyncIterable<Delivered[]> {
     this.#reattach(session);
   }
 
-  /** All that is there now, at least one and at most `max`; undefined at the end. */
+  /** All that is there now, at least one and at most `max`; undefined at the end: closed, aborted, or no connection. */
   async take(max: number): Promise<Delivered[] | undefined> {
-    while (!this.#ended && !this.#failure && this.#buffer.length === 0) {
+    while (!this.#ended && this.#buffer.length === 0) {
       await new Promise<void>((resolve) => (this.#wake = resolve));
       this.#wake = undefined;
     }
-    if (this.#failure) throw this.#failure;
     if (this.#ended) return undefined;
     const batch = this.#buffer.length <= max ? this.#buffer : this.#buffer.splice(0, max);
     if (batch === this.#buffer) this.#buffer = [];
@@ -138,12 +140,8 @@ export class OrderedReader implements AsyncIterable<Delivered[]> {
     for (let attempt = 0; !this.#ended; attempt += 1) {
       try {
         return await this.#createConsumer();
-      } catch (error) {
-        if (this.#options.nc.isClosed()) {
-          this.#failure = error as Error;
-          this.#wake?.();
-          return;
-        }
+      } catch {
+        if (this.#options.nc.isClosed()) return this.close();
         await delay(retryDelay(attempt));
       }
     }

@@ -111,7 +111,7 @@ describe('a server that is killed and started again', () => {
     // The signal takes its time: frozen is who does not answer.
     while (await answers(nc));
     const appended = log.append(pauseRequested('run', 'frozen'));
-    setTimeout(() => server.signal('SIGCONT'), 6_000);
+    setTimeout(() => server.signal('SIGCONT'), 4_000);
     await appended;
     const ids: string[] = [];
     for await (const event of log.readRun('run')) ids.push(event.id);

@@ -64,6 +64,9 @@ describe('work shared by replicas', () => {
     });
     const { seq } = await log.append(pauseRequested(run, `${run}.bad`));
     const letter = await deadLetterOf(seq);
+    const poison = { stream: 'FLEX', seq, subject: letter.subject, time: 0, headers: '', data: Buffer.from('') };
+    await log.deadLetters.add(poison, 'again', `work-${run}`);
+    expect((await log.deadLetters.list()).filter(({ streamSeq }) => streamSeq === seq)).toEqual([letter]);
     expect(attempts).toEqual([1, 2, 3]);
     expect(letter).toMatchObject({
       consumer: `work-${run}`,
