@@ -75,6 +75,7 @@ describe('the text form', () => {
     ['12abc', 1, 3, 'after the number'],
     ['"\\x"', 1, 2, 'Unknown escape'],
     ['facets.a facets.b', 1, 10, 'an operator or the end'],
+    ['facets.my-facet > 1', 1, 11, 'write ["my-facet"]'],
     ['', 1, 1, 'ends where a value'],
     [`${'('.repeat(100)}1${')'.repeat(100)}`, 1, 65, 'nested more than'],
   ])('refuses %j at line %i, column %i', (text, line, column, message) => {

@@ -227,6 +227,9 @@ class Parser {
       scope.kind === 'context' ? scope.roots : scope.kind === 'item' ? ['item'] : ['current', 'accumulator'];
     if (roots === 'any' || roots.includes(root.text)) return;
     if (root.text in words) this.unexpected(root, 'a value');
+    const hyphenated = this.hyphenatedName();
+    if (hyphenated !== undefined)
+      this.fail(root, `Unknown name "${root.text}"; write ["${hyphenated}"] for a name with a hyphen`);
     const meant = nearestName(root.text, roots);
     const hint =
       meant !== undefined
@@ -235,6 +238,14 @@ class Parser {
           ? `paths begin with ${roots.join(', ')}; a facet is facets.${root.text}`
           : `here only ${roots.join(' and ')} can be read`;
     this.fail(root, `Unknown name "${root.text}"; ${hint}`);
+  }
+
+  /** The name that `a-b` may have been meant to be, when its last part was just taken. */
+  private hyphenatedName(): string | undefined {
+    const [left, minus, right] = this.tokens.slice(Math.max(0, this.at - 3), this.at);
+    if (left?.kind !== 'name' || minus?.text !== '-' || right?.line !== left.line) return undefined;
+    const adjacent = minus.column === left.column + left.text.length && right.column === minus.column + 1;
+    return adjacent ? `${left.text}-${right.text}` : undefined;
   }
 
   private peek(): Token {

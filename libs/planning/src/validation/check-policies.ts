@@ -1,6 +1,7 @@
 import type { Action, DraftNode, NormalizedPolicies, PlannerDraft, RegistrySnapshot } from '@flex/contracts';
 import { nearestName } from '../naming/nearest-name.js';
 import { capabilityOf } from './capability-use.js';
+import { indexSnapshot } from './snapshot-index.js';
 import type { Findings } from './findings.js';
 
 type Draft = Pick<PlannerDraft, 'nodes'>;
@@ -13,7 +14,7 @@ export function checkPolicies(
   depth: { longest: number; deepest?: string },
   findings: Findings,
 ): void {
-  checkSelection(draft, policies, findings);
+  checkSelection(draft, policies, snapshot, findings);
   checkKinds(draft, policies, snapshot, findings);
   const { maxDepth } = policies.planner.topology;
   if (maxDepth !== undefined && depth.longest > maxDepth) {
@@ -33,7 +34,29 @@ export function checkPolicies(
   checkTargets(draft, policies, findings);
 }
 
-function checkSelection(draft: Draft, { planner }: NormalizedPolicies, findings: Findings): void {
+function checkSelection(
+  draft: Draft,
+  { planner }: NormalizedPolicies,
+  snapshot: RegistrySnapshot,
+  findings: Findings,
+): void {
+  const { nearestCapability } = indexSnapshot(snapshot);
+  const notRegistered = (id: string): string | undefined => {
+    if (snapshot.capabilities.has(id)) return undefined;
+    const near = nearestCapability(id);
+    return `It is not registered${near.length > 0 ? `; did you mean ${near.join(' or ')}?` : ''}`;
+  };
+  for (const list of ['forbid', 'avoid', 'prefer'] as const) {
+    planner.selection[list].forEach((id, at) => {
+      // A ban that names nothing by mistake would ban nothing, without a word.
+      if (snapshot.capabilities.has(id) || nearestCapability(id).length === 0) return;
+      findings.warn('POLICY_UNKNOWN', `The policy names ${id} to ${list}`, {
+        capabilityId: id,
+        pointer: `/policies/planner/selection/${list}/${at}`,
+        suggestion: notRegistered(id),
+      });
+    });
+  }
   const used = new Set<string>();
   for (const node of draft.nodes) {
     for (const id of [node.capabilityId, node.derivedFrom]) if (id !== undefined) used.add(id);
@@ -43,7 +66,7 @@ function checkSelection(draft: Draft, { planner }: NormalizedPolicies, findings:
     findings.error('POLICY_REQUIRED_MISSING', `The policy requires ${id}, and no node uses it`, {
       capabilityId: id,
       pointer: `/policies/planner/selection/require/${at}`,
-      suggestion: `Add a node of capability ${id}`,
+      suggestion: notRegistered(id) ?? `Add a node of capability ${id}`,
     });
   });
   const [forbidden, avoided] = [new Set(planner.selection.forbid), new Set(planner.selection.avoid)];

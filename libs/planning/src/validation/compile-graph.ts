@@ -13,6 +13,7 @@ import { sameJson } from '../delta/same-json.js';
 import { capabilityOf, isEngineNode, readsOf } from './capability-use.js';
 import { checkGoal, plannedSatisfaction } from './check-goal.js';
 import { checkLiterals } from './check-literals.js';
+import { checkMappingShapes } from './check-mapping-shape.js';
 import { checkNodes } from './check-nodes.js';
 import { checkBudget, checkPolicies } from './check-policies.js';
 import { connectNodes, cycleFound, numberNodes } from './check-structure.js';
@@ -58,6 +59,7 @@ export function compileGraph(
   const derived = new Set(
     draft.nodes.flatMap((node) => (isEngineNode(node) && node.mapping !== undefined ? node.outputFacets : [])),
   );
+  checkMappingShapes(draft.nodes, envelope.outputContract, snapshot, open, findings);
   checkLiterals(draft.nodes, settled === undefined ? policies.planner.branches : [], snapshot, open, findings);
   checkNodes(draft.nodes, snapshot, new Set([...available, ...derived]), open, findings);
   if (numbers.size !== draft.nodes.length || draft.nodes.length === 0) return undefined;

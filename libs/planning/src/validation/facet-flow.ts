@@ -189,6 +189,19 @@ class Tracer {
     }
   }
 
+  /** All nodes that wait for a node, directly or not. */
+  private behind(number: number): Set<number> {
+    const found = new Set<number>();
+    const queue = [number];
+    for (const node of queue)
+      for (const next of this.graph.outgoing[node]!)
+        if (!found.has(next)) {
+          found.add(next);
+          queue.push(next);
+        }
+    return found;
+  }
+
   /** A fallback that the draft ties to nothing runs behind those whose work it replaces, when that work is missing. */
   private guardFallbacks(): void {
     this.nodes.forEach(({ draft }, number) => {
@@ -209,9 +222,10 @@ class Tracer {
       )
         return;
       const absent = draft.outputFacets.map((facet) => ({ '!': [{ exists: `facets.${facet}` }] }));
+      // Who works on with what the fallback gives isn't replaced by it: it comes later.
+      const later = this.behind(number);
       for (const other of replaced) {
-        if (!this.graph.outgoing[number]!.includes(other))
-          this.link(other, number, [], absent.length === 1 ? absent[0]! : { or: absent });
+        if (!later.has(other)) this.link(other, number, [], absent.length === 1 ? absent[0]! : { or: absent });
       }
     });
   }

@@ -634,6 +634,11 @@ describe('policies and budgets', () => {
       [],
     ],
     ['what is to be avoided', { planner: { selection: { avoid: ['writer.linkedin'] } } }, ['info POLICY_FORBIDDEN']],
+    [
+      'a ban on what is not registered, with a warning when something near is',
+      { planner: { selection: { forbid: ['writer.linkedim', 'quite.other'] } } },
+      ['warning POLICY_UNKNOWN'],
+    ],
     ['the slowest path', { budget: { maxWallMs: 699 } }, ['warning BUDGET_EXCEEDED']],
     [
       'a goto to a capability',
@@ -651,6 +656,73 @@ describe('policies and budgets', () => {
     ],
   ])('let pass %s', (_what, policies, found) => {
     expect(codes(linkedinDraft(), { policies })).toEqual(found);
+  });
+});
+
+describe('the form of what a mapping makes', () => {
+  type Made = NonNullable<typeof shaper.mapping>[string];
+  const made = (output: Made) => judge(nodes(strategist, writer, { ...shaper, mapping: { output } })).diagnostics;
+  const item = (object: Record<string, Made>): Made => ({
+    object: { variants: { each: { from: '/copyVariants' }, as: { object } } },
+  });
+  const text: Made = { from: '/headline' };
+
+  it.each<[string, Made, string, string]>([
+    ['lacks a member', { object: {} }, '/object', 'lacks the required variants'],
+    ['is a list', { array: [] }, '', 'is of type array where object is wanted'],
+    [
+      'lacks a member of an item',
+      item({ headline: text, body: text }),
+      '/object/variants/as/object',
+      'lacks the required callToAction',
+    ],
+    [
+      'has too much in an item',
+      item({ headline: text, body: text, callToAction: text, id: text }),
+      '/object/variants/as/object/id',
+      'which is not allowed',
+    ],
+    [
+      'has a wrong literal',
+      item({ headline: text, body: { value: 7 }, callToAction: text }),
+      '/object/variants/as/object/body/value',
+      'is of type number where string is wanted',
+    ],
+    [
+      'has too few items',
+      { object: { variants: { array: [{ from: '/copyVariants/0' }] } } },
+      '/object/variants',
+      'fewer than 2 items',
+    ],
+    [
+      'cannot fit whatever comes first',
+      { first: [{ value: 1 }, { array: [] }] },
+      '/first/0/value',
+      'is of type number',
+    ],
+  ])('is held against the contract: it %s', (_what, mapping, pointer, message) => {
+    expect(made(mapping)).toEqual([
+      expect.objectContaining({
+        code: 'OUTPUT_CONTRACT_UNSATISFIABLE',
+        nodeId: 'shaper',
+        pointer: `/nodes/2/mapping/output${pointer}`,
+        message: expect.stringContaining(message),
+      }),
+    ]);
+  });
+
+  it('may be anything that is only known at run time', () => {
+    expect(made({ from: '/copyVariants' })).toEqual([]);
+    expect(made({ first: [{ value: 1 }, { from: '/copyVariants' }] })).toEqual([]);
+  });
+
+  it('is held against a facet that it writes', () => {
+    const knobs = node('knobs', 'transformation', [], ['planKnobs'], {
+      mapping: { planKnobs: { object: { variantCount: { value: 'two' } } } },
+    });
+    expect(judge(nodes(strategist, knobs, writer, shaper)).diagnostics).toEqual([
+      expect.objectContaining({ code: 'MAPPING_INVALID', nodeId: 'knobs', facet: 'planKnobs' }),
+    ]);
   });
 });
 
