@@ -63,7 +63,7 @@ export class WorkerService implements OnModuleInit {
 
   #handlers(): (capability: Capability) => Handler {
     const { config } = this.service;
-    if (!config.hasModel) return craftedAgent;
+    if (!config.hasModel) return () => craftedAgent;
     const chat = new OpenAiChat({
       baseUrl: config.openAiBaseUrl,
       apiKey: config.openAiApiKey,

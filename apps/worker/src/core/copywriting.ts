@@ -1,12 +1,15 @@
 import type { Json } from '@flex/contracts';
 import type { Inputs } from '@flex/worker-sdk';
 import { branchOf, variantCountOf } from './instruction.js';
-import { capital, clause, covered, cut, objectOf, sentence, textOf, textsOf, withoutStop } from './words.js';
+import { capital, clause, covered, cut, keywords, objectOf, sentence, textOf, textsOf, withoutStop } from './words.js';
 
 interface Brief {
   angle: string;
   points: string[];
-  insight: string | undefined;
+  /** The reader's own problem. */
+  pain: string | undefined;
+  /** Tells variants of sibling branches apart. */
+  branch: string | undefined;
   action: string;
   persona: string;
   tone: string;
@@ -20,9 +23,10 @@ const HEADLINE_LENGTH = 90;
 /** Ways to begin; each variant takes another one. */
 const OPENINGS: ((brief: Brief) => string)[] = [
   ({ angle }) => capital(withoutStop(angle)),
-  ({ insight, angle }) => `${capital(clause(insight ?? angle))}? There is another way`,
+  ({ pain, persona, angle }) =>
+    pain ? `${capital(clause(pain))}? There is another way` : `${capital(clause(persona))}: ${clause(angle)}`,
   ({ points, angle }) => capital(withoutStop(points[0] ?? angle)),
-  ({ persona, angle }) => `For ${clause(persona)}: ${clause(angle)}`,
+  ({ persona, angle }) => `${capital(clause(angle))}: what ${clause(persona)} should know`,
   ({ angle, points }) => `${points.length} thing${points.length === 1 ? '' : 's'} to know: ${clause(angle)}`,
 ];
 
@@ -58,7 +62,7 @@ export function writeCopy(inputs: Inputs, instruction = ''): Record<string, Json
       format === 'letter' ? letter(brief) : format === 'article' ? article(brief, index) : post(brief, index);
     if (revised) paragraphs.splice(-1, 0, ...missing(brief, [headline, ...paragraphs].join(' ')));
     return {
-      id: `variant-${index + 1}`,
+      id: `${brief.branch ? slug(brief.branch) : 'variant'}-${index + 1}`,
       headline,
       body: paragraphs.filter((text) => text !== '').join('\n\n'),
       callToAction: withoutStop(brief.action),
@@ -80,7 +84,8 @@ function readBrief(inputs: Inputs, instruction: string): Brief {
     angle: branch && !angle.includes(branch.label) ? `${branch.label}: ${clause(angle)}` : angle,
     points:
       branch?.rationale && covered(branch.rationale, points.join(' ')) < 1 ? [branch.rationale, ...points] : points,
-    insight: textOf(writerBrief['audienceInsight'])?.replace(/^[^:]{1,80}: /u, ''),
+    pain: /^[^:]{1,80}: (.+)$/u.exec(textOf(writerBrief['audienceInsight']) ?? '')?.[1],
+    branch: branch?.label,
     action: textOf(writerBrief['callToAction']) ?? 'Find out more',
     persona: textOf(audience['persona']) ?? textOf(inputs['audienceProfile']) ?? 'you',
     tone: textOf(inputs['toneOfVoice']) ?? 'professional',
@@ -135,9 +140,12 @@ function letter(brief: Brief): string[] {
 
 /** What a review asks for first: points that are not covered, and the reader's own situation. */
 function missing(brief: Brief, said: string): string[] {
-  const wanted = [...brief.points, ...(brief.insight ? [`You know this: ${clause(brief.insight)}`] : [])];
+  const reader = brief.pain ? `You know this: ${clause(brief.pain)}` : `Written for you: ${clause(brief.persona)}`;
+  const wanted = [...brief.points, reader];
   return wanted.filter((point) => covered(point, said) < 1).map((point) => sentence(point));
 }
+
+const slug = (text: string): string => keywords(text).join('-') || 'branch';
 
 const rotated = <T>(items: T[], by: number): T[] =>
   items.length === 0 ? items : [...items.slice(by % items.length), ...items.slice(0, by % items.length)];
