@@ -1,4 +1,12 @@
-import { AckPolicy, DeliverPolicy, jetstream, jetstreamManager, type ConsumerMessages } from '@nats-io/jetstream';
+import {
+  AckPolicy,
+  DeliverPolicy,
+  jetstream,
+  jetstreamManager,
+  type ConsumerMessages,
+  type JsMsg,
+} from '@nats-io/jetstream';
+import { Objm } from '@nats-io/obj';
 import { headers, type NatsConnection } from '@nats-io/transport-node';
 import type { Capability, Json } from '@flex/contracts';
 import type { FlexHttp } from './flex-http.js';
@@ -81,7 +89,7 @@ export class OutsideAgent {
   private async work(messages: ConsumerMessages): Promise<void> {
     for await (const message of messages) {
       const [, , partition, runId] = message.subject.split('.') as [string, string, string, string];
-      const item = { ...message.json<WorkItem>(), runId };
+      const item = { ...(await this.dataOf(message, runId)), runId };
       this.seen.push(item);
       const report = await this.attempt(item);
       await publishEvent(this.nats, `node.reported.${partition}.${runId}.${this.capability.capabilityId}`, {
@@ -93,6 +101,15 @@ export class OutsideAgent {
       });
       message.ack();
     }
+  }
+
+  /** Data above 256 KiB is not in the message: the header names what to fetch from the object store. */
+  private async dataOf(message: JsMsg, runId: string): Promise<WorkItem> {
+    const claim = message.headers?.get('flex-claim');
+    if (!claim) return message.json<WorkItem>();
+    const store = await new Objm(this.nats).open('flex_claims');
+    const bytes = await store.getBlob(`${runId}/${claim.split('/')[0]}`);
+    return JSON.parse(new TextDecoder().decode(bytes!)) as WorkItem;
   }
 
   private async attempt(item: WorkItem): Promise<Record<string, Json>> {

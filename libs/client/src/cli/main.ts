@@ -25,7 +25,9 @@ export async function main(argv: string[], env: NodeJS.ProcessEnv = process.env)
     interruption.abort();
   };
   process.on('SIGINT', onInterrupt);
+  // Left in place: the error of a closed pipe comes when the command has long returned.
   process.stdout.on('error', ignoreClosedPipe);
+  process.stderr.on('error', ignoreClosedPipe);
   try {
     return await runCommand(argv, env, {
       stdout: process.stdout,
@@ -35,7 +37,6 @@ export async function main(argv: string[], env: NodeJS.ProcessEnv = process.env)
     });
   } finally {
     process.off('SIGINT', onInterrupt);
-    process.stdout.off('error', ignoreClosedPipe);
   }
 }
 
