@@ -49,9 +49,13 @@ export function askPolicies(step: Step, occasion: TriggerKind, requestId: string
     );
   if (policies.length === 0 || state.asked.has(requestId)) return false;
   const facets: Record<string, Json> = {};
+  const provenance: Record<string, Json> = {};
   for (const name of new Set(policies.flatMap((policy) => policy.reads))) {
     const value = step.facet(name);
-    if (value !== undefined) facets[name] = value;
+    if (value === undefined) continue;
+    facets[name] = value;
+    const isNew = about.node !== undefined && about.outputs !== undefined && Object.hasOwn(about.outputs, name);
+    provenance[name] = isNew ? [about.node!.id] : [...(state.facets.get(name)?.from ?? [])];
   }
   const run = about.node && state.nodes.get(about.node.id);
   const node = about.node && { id: about.node.id, kind: about.node.kind, capabilityId: performerOf(about.node) };
@@ -63,6 +67,7 @@ export function askPolicies(step: Step, occasion: TriggerKind, requestId: string
     policies,
     context: {
       facets,
+      provenance,
       metrics: { ...state.metrics },
       node: node
         ? {

@@ -298,6 +298,21 @@ describe('policies', () => {
     expect(run.dispatched()).toEqual(['a#1', 'a#2', 'b#1']);
   });
 
+  it('goes back to the nodes of a capability', () => {
+    const run = governed([low]).report('a', fine);
+    run.verdict({ policyId: 'low', action: { type: 'goto', next: 'sim.one', maxAttempts: 1 } });
+    expect(run.last('policy.acted')!.data.goto).toEqual({ next: 'sim.one', nodes: ['a', 'b'] });
+    expect(run.dispatched()).toEqual(['a#1', 'a#2']);
+  });
+
+  it('tells policies where the facets that they read come from', () => {
+    const run = governed([low]).report('a', fine);
+    expect(run.last('policy.requested')!.data.context).toMatchObject({
+      facets: { score: 0.5 },
+      provenance: { score: ['a'] },
+    });
+  });
+
   it('pauses, emits and fails', () => {
     const verdict = (action: never) => governed([low]).report('a', fine).verdict({ policyId: 'low', action });
     expect(verdict({ type: 'pause' } as never).status).toBe('paused');

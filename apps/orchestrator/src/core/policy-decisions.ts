@@ -1,4 +1,5 @@
 import type { Action, Json } from '@flex/contracts';
+import { gotoTargets } from '@flex/planning';
 import { askPolicies } from './ask-policies.js';
 import { fail } from './ending.js';
 import { occasionId } from './occasion.js';
@@ -122,7 +123,7 @@ function act(step: Step, triggered: TriggeredPolicy): void {
   step.held = true;
 }
 
-/** Back to a node: it and everything behind it runs again, a bounded number of times. */
+/** Back to a node, or to those of a capability: it and everything behind it runs again, a bounded number of times. */
 function goTo(
   step: Step,
   triggered: TriggeredPolicy,
@@ -132,12 +133,13 @@ function goTo(
   const { state } = step;
   const index = indexOf(state.plan!);
   const count = state.policyCounts[triggered.policyId] ?? 1;
-  if (!index.nodes.has(action.next))
+  const targets = gotoTargets(state.plan!.nodes, action.next);
+  if (targets.length === 0)
     return acted(false, { reason: `there is no node ${action.next} in version ${step.version}` });
   if (count > (action.maxAttempts ?? 1))
     return acted(false, { reason: `it went there ${action.maxAttempts ?? 1} times already` });
   const nodes: string[] = [];
-  const queue = [action.next];
+  const queue = [...targets];
   const seen = new Set(queue);
   for (let i = 0; i < queue.length; i++) {
     nodes.push(queue[i]!);

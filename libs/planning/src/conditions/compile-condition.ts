@@ -145,10 +145,9 @@ class Compiler {
         pointer,
       );
     }
-    if (root === 'facets') {
-      if (facet === undefined) throw new LogicFault('Name the facet: facets.<name>', pointer);
-      this.reads.add(facet);
-    }
+    if (root === 'facets' && facet === undefined) throw new LogicFault('Name the facet: facets.<name>', pointer);
+    // Where a facet came from travels with the facet.
+    if ((root === 'facets' || root === 'provenance') && facet !== undefined) this.reads.add(facet);
     return text;
   }
 }

@@ -89,9 +89,9 @@ describe('the text form', () => {
 
   it('names the facets that are read, also inside quantifiers, and no others', () => {
     const compiled = compileCondition(
-      'some(facets.a.b, item.facets.x == 1) && facets.c > node.attempt && exists(facets.d)',
+      'some(facets.a.b, item.facets.x == 1) && facets.c > node.attempt && exists(facets.d) && "w" in provenance.e',
     );
-    expect(compiled).toMatchObject({ ok: true, reads: ['a', 'c', 'd'] });
+    expect(compiled).toMatchObject({ ok: true, reads: ['a', 'c', 'd', 'e'] });
   });
 });
 
