@@ -149,7 +149,22 @@ export class PartitionOwner {
     if (!entry || event.seq <= entry.saved) return;
     const { state } = entry;
     state.chain = { head: hash('sha256', state.chain.head + event.digest(), 'hex'), count: state.chain.count + 1 };
-    evolve(state, event as unknown as StoredEvent);
+    try {
+      evolve(state, event as unknown as StoredEvent);
+    } catch (error) {
+      // What cannot be folded stops its own run, loudly, and no other: nothing is decided on a state that is not right.
+      this.#o.logger.error(
+        {
+          runId: state.runId,
+          seq: event.seq,
+          type: event.type,
+          reason: reasonOf(error),
+          stack: (error as Error).stack,
+        },
+        'a run cannot be folded and stands still',
+      );
+      return this.#forget(entry);
+    }
     entry.traceparent = event.traceparent ?? entry.traceparent;
     if (state.ended) return this.#forget(entry);
     this.#due.set(state.runId, state.due);

@@ -1,10 +1,22 @@
 import { deserialize, serialize } from 'node:v8';
 import { sql, type Kysely } from 'kysely';
 import type { Migrations } from '@flex/events/postgres';
+import type { StoredEvent } from '@flex/contracts';
+import { FOLD_VERSION, initial } from './core/evolve.js';
 import type { RunState } from './core/state.js';
 
-/** Form of the stored state; another form than ours is not read: the runs are folded from the log again. */
-const FORM = 1;
+/**
+ * Form of the stored state, made of the members that a state has: states of another form (an older or newer version of
+ * the code) are not read, and the runs are folded from the log again.
+ */
+const FORM = formOf(initial({ data: { envelope: {} } } as StoredEvent<'run.submitted'>));
+
+function formOf(state: RunState): number {
+  let hash = 0;
+  for (const char of `${FOLD_VERSION},${Object.keys(state).sort().join()}`)
+    hash = (Math.imul(hash, 31) + char.charCodeAt(0)) | 0;
+  return hash;
+}
 
 export interface SnapshotTables {
   'orchestrator.checkpoints': { partition: number; seq: string; form: number };

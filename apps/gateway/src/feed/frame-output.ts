@@ -13,6 +13,7 @@ const STALLED_MS = 60_000;
 export class FrameOutput {
   #blockedSince: number | undefined;
   #closed = false;
+  #begun = false;
   #onRoom: () => void = () => undefined;
 
   constructor(
@@ -29,6 +30,7 @@ export class FrameOutput {
 
   /** Headers and greeting; from here on the answer is a stream. */
   begin(headers: Record<string, string> = {}): void {
+    this.#begun = true;
     this.response.writeHead(200, {
       'content-type': 'text/event-stream; charset=utf-8',
       'cache-control': 'no-cache, no-transform',
@@ -56,8 +58,9 @@ export class FrameOutput {
     if (!this.response.write(bytes)) this.#blockedSince ??= Date.now();
   }
 
+  /** Nothing before the headers: until then the answer may still become a problem. */
   heartbeat(now: number): void {
-    if (this.#closed) return;
+    if (this.#closed || !this.#begun) return;
     if (this.#blockedSince === undefined) this.write(HEARTBEAT);
     else if (now - this.#blockedSince > STALLED_MS) this.response.destroy();
   }

@@ -1,11 +1,15 @@
 import { noPolicies, unreachable, type StoredEvent } from '@flex/contracts';
 import { mergeDelta } from '@flex/planning';
+import { isFinal } from './is-final.js';
 import { dueAt, softDue } from './due.js';
 import { accept, acceptAll, cancel, end, forget, giveWay, isDone, openGate, remove, setBack } from './fold-nodes.js';
 import { closeTask, openTask, done } from './fold-people.js';
 import { planRequested, usePlan } from './fold-plan.js';
 import { isFinished } from './progress.js';
 import { NEVER, type RunState, type Signal } from './state.js';
+
+/** Raised when the same events fold to something else than before: snapshots of before are then not read. */
+export const FOLD_VERSION = 1;
 
 /** The state of a run of which nothing is known but its submission. */
 export function initial(event: StoredEvent<'run.submitted'>): RunState {
@@ -174,6 +178,7 @@ export function evolve(state: RunState, event: StoredEvent): void {
       else if (state.planning) {
         state.planning.answer = undefined;
         state.planning.refused = event.data.diagnostics;
+        state.planning.final = isFinal(event.data);
       }
       return;
     case 'plan.generated':
