@@ -32,6 +32,7 @@ export class OperationGuard implements CanActivate {
     const request = context.switchToHttp().getRequest<GatewayRequest>();
     const { scope, query, body, bodyOptional } = routeOf(id);
     if (!may(request.caller, scope)) throw refuse.forbidden(`This needs the scope "${scope}"`);
+    refuseNul({ ...request.params, ...request.query });
     if (query) {
       const issues = issuesOf(query, { ...request.query });
       if (issues.length > 0) throw refuse.invalidQuery(issues);
@@ -46,6 +47,12 @@ export class OperationGuard implements CanActivate {
     if (issues.length > 0) throw refuse.invalidBody(issues.slice(0, 100));
     return true;
   }
+}
+
+/** A NUL in an address is nobody's name, and Postgres cannot be asked for it. */
+function refuseNul(names: Record<string, unknown>): void {
+  const found = Object.entries(names).find(([, value]) => JSON.stringify(value)?.includes('\\u0000'));
+  if (found) throw refuse.invalidQuery([{ pointer: `/${found[0]}`, message: 'holds a NUL character' }]);
 }
 
 /** The request with what the middleware found out about it. */
