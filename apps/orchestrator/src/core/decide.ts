@@ -3,7 +3,14 @@ import { decideBudget } from './budget-decisions.js';
 import { fail } from './ending.js';
 import { decideFinish } from './finish-decisions.js';
 import { decideFallen, decideLate, decideReady, decideReports, skipDead } from './node-decisions.js';
-import { decideBranches, decideEdits, decideOpening, decidePlanning, startPlanning } from './plan-decisions.js';
+import {
+  decideBranches,
+  decideEdits,
+  decideOpening,
+  decidePlanning,
+  decideStuck,
+  startPlanning,
+} from './plan-decisions.js';
 import { decideActions, decideLost, decideSignals } from './policy-decisions.js';
 import { isHeld, type RunState } from './state.js';
 import { Step, type World } from './step.js';
@@ -49,6 +56,7 @@ const parts: ((step: Step) => void)[] = [
   decideActions,
   decideEdits,
   decidePlanning,
+  decideStuck,
   decideOpening,
   decideFallen,
   (step) => {

@@ -16,6 +16,7 @@ export function closeTask(state: RunState, event: StoredEvent<'hitl.closed'>): v
   state.tasks.delete(task.taskId);
   if (task.kind === 'review')
     state.review = { taskId: task.taskId, done: resolution === 'approve' || resolution === 'edit' };
+  if (task.kind === 'escalation' && state.stuck) state.stuck.again = resolution === 'approve';
   if (task.policyId === 'budget' && resolution === 'approve') state.budgetLifted = true;
   if (task.kind === 'output' && task.nodeId) {
     // Unanswered work is asked for again, in the next round.
@@ -50,6 +51,10 @@ export function openTask(state: RunState, task: HumanTask, time: number): void {
   if (task.kind === 'review') state.review = { taskId: task.taskId, done: false };
   if (task.kind === 'escalation') {
     state.escalations++;
+    if (state.planning?.phase === 'replan') {
+      const { cause, values, branchRequests } = state.planning;
+      state.stuck = { cause, values, branchRequests, again: false };
+    }
     state.planning = state.goalFailed = undefined;
   }
   if (task.kind === 'output' && task.nodeId) {

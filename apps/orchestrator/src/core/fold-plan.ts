@@ -11,7 +11,9 @@ export function planRequested(state: RunState, event: StoredEvent<'plan.requeste
   const before = state.planning?.requestId === data.requestId ? state.planning : undefined;
   if (!before) {
     state.planRounds++;
-    if (data.phase === 'replan') state.replans++;
+    // A person's second try is bounded by the escalations, and no further replan of the run.
+    if (data.phase === 'replan' && !state.stuck) state.replans++;
+    state.stuck = undefined;
     for (const capabilityId of data.replan?.exclude ?? [])
       if (!state.excluded.includes(capabilityId)) state.excluded.push(capabilityId);
     done(state, data.cause.seq);

@@ -2,6 +2,7 @@ import type { EventData, PlanCause, PlannerDiagnostic, PlanGraph } from '@flex/c
 import { diffPlans, mergeDelta, requestedBranches, validateDelta, validateDraft } from '@flex/planning';
 import { askPolicies } from './ask-policies.js';
 import { fail } from './ending.js';
+import { isFinal } from './is-final.js';
 import { occasionId } from './occasion.js';
 import { firstError, initialRequest, question, replan, request } from './plan-request.js';
 import { isFinished } from './progress.js';
@@ -29,12 +30,20 @@ export function startPlanning(step: Step): void {
   });
 }
 
+/** A person said to try again what no planner could: the same question once more, with the registry as it is now. */
+export function decideStuck(step: Step): void {
+  const { stuck, planning, planRounds } = step.state;
+  if (!stuck?.again || planning || step.held) return;
+  const { cause, values, branchRequests } = stuck;
+  request(step, { requestId: `replan-${planRounds}`, phase: 'replan', cause, values, branchRequests }, 1, []);
+}
+
 /** Judges the planner's answer: accepted, or sent back with what was found, a bounded number of times. */
 export function decidePlanning(step: Step): void {
   const { state, world } = step;
   const { planning } = state;
   if (!planning || step.held) return;
-  if (planning.refused) return again(step, planning, planning.refused);
+  if (planning.refused) return again(step, planning, planning.refused, planning.final ?? false);
   if (!planning.answer) {
     if (planning.deadline !== undefined && planning.deadline <= world.now)
       refuse(step, planning, [
@@ -103,20 +112,14 @@ function refuse(
     diagnostics,
     ...kept,
   });
-  again(step, planning, diagnostics);
+  again(step, planning, diagnostics, isFinal({ ...kept, diagnostics }));
 }
 
 /** The next attempt with the findings of this one; after the last one a person is asked. */
-function again(step: Step, planning: Planning, diagnostics: PlannerDiagnostic[]): void {
-  const { state, world } = step;
+function again(step: Step, planning: Planning, diagnostics: PlannerDiagnostic[], final: boolean): void {
   step.held = true;
-  if (!planning.deterministicOnly && planning.attempt <= world.settings.planAttempts) {
-    // Attempts of the deterministic planner alone would only repeat themselves.
-    const deterministic =
-      diagnostics.some((diagnostic) => diagnostic.severity === 'error') &&
-      !(world.settings.hybridPlanning && state.envelope.planning?.hybrid !== false);
-    return request(step, planning, deterministic ? world.settings.planAttempts + 1 : planning.attempt + 1, diagnostics);
-  }
+  const attemptsLeft = !planning.deterministicOnly && planning.attempt <= step.world.settings.planAttempts;
+  if (attemptsLeft && !final) return request(step, planning, planning.attempt + 1, diagnostics);
   escalate(step, planning, diagnostics);
 }
 

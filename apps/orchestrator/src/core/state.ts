@@ -90,6 +90,8 @@ export interface Planning {
     | { kind: 'failed'; reason: string; diagnostics: PlannerDiagnostic[] };
   /** Judged and refused; the next attempt is due. */
   refused?: PlannerDiagnostic[];
+  /** Another attempt would only repeat the one that was refused. */
+  final?: boolean;
 }
 
 /** Something that happened about which policies are asked. */
@@ -129,6 +131,8 @@ export interface RunState {
   waitsForThread: boolean;
   plan?: PlanGraph;
   planning?: Planning;
+  /** The replan that a person was asked about; `again` when they said to try once more. */
+  stuck?: Pick<Planning, 'cause' | 'values' | 'branchRequests'> & { again: boolean };
   review?: { taskId: string; done: boolean };
   nodes: Map<string, NodeRun>;
   /** All edges into it are decided, at least one is taken, and it has not been started. */
