@@ -9,12 +9,12 @@ import { migrations, SCHEMA } from './store/gateway-schema.js';
 import { PostgresProjector } from './store/postgres-projector.js';
 import { warmUp } from './warm-up.js';
 
+const WARM_UP_AFTER_MS = 500;
 const CLEANING_MS = 600_000;
 
 /** What goes on in a gateway besides answering: projections, archiving, and ending in order. */
 export async function startGatewayLife(service: ServiceContext<GatewayConfig>, parts: GatewayParts): Promise<void> {
   const { drain, readiness, log: logger, config } = service;
-  void warmUp(drain.signal);
   await migrate(parts.db, SCHEMA, migrations);
   await parts.mirror.ready;
   const queue = new ThreadQueue(parts.log, parts.db, logger);
@@ -36,5 +36,7 @@ export async function startGatewayLife(service: ServiceContext<GatewayConfig>, p
     parts.feeds.close();
     parts.mirror.close();
   });
+  // Once the service is up: readiness does not wait for it.
+  setTimeout(() => void warmUp(drain.signal), WARM_UP_AFTER_MS).unref();
   if (config.retentionSeconds === 0) logger.info('ended runs leave the log at once');
 }
