@@ -1,9 +1,17 @@
 import type { Condition, TaskEnvelope } from '@flex/contracts';
 import { compileCondition } from '../conditions/compile-condition.js';
+import { schemaFaults } from '../facets/validators.js';
 import type { Findings } from './findings.js';
 
 /** What of the envelope's goal can be judged before anything ran: the conditions compile, and what they read can come. */
 export function checkGoal(envelope: TaskEnvelope, canHave: (facet: string) => boolean, findings: Findings): void {
+  if (envelope.outputContract.mode === 'json_schema') {
+    for (const { pointer, message } of schemaFaults(envelope.outputContract.schema)) {
+      findings.error('OUTPUT_SCHEMA_INVALID', `The schema of the output contract is not valid: ${message}`, {
+        pointer: `/outputContract/schema${pointer}`,
+      });
+    }
+  }
   (envelope.goalConditions ?? []).forEach((goal, at) => {
     const pointer = `/goalConditions/${at}`;
     compiles(goal.condition, `${pointer}/condition`, findings);

@@ -94,6 +94,8 @@ export function compileGraph(
   const { longest, deepest, slowestMs } = measure(draft, flow, question);
   checkPolicies(draft, policies, snapshot, { longest, deepest }, findings);
   checkGoal(envelope, canHave, findings);
+  // While the answer is open nobody can tell what is of no use.
+  if (output.diagnostics.length === 0) reportUnused(draft, flow, output.goals, question, findings, open);
   checkBudget(draft, policies, snapshot, slowestMs, findings);
 
   const read = new Set([...nodes.flatMap((node) => [...node.required, ...node.optional]), ...output.goals]);
@@ -157,6 +159,37 @@ function reportUnavailable(
       findings.add(suggestProducer(before, question));
     }
   });
+}
+
+/** More of them would only repeat that the draft is not minimal. */
+const UNUSED_TOLD = 10;
+
+/** Work of which nothing comes: nobody reads it, nothing waits for it, no policy asks for it. */
+function reportUnused(
+  draft: PlannerDraft,
+  flow: Flow,
+  goals: readonly string[],
+  { policies }: PlanningQuestion,
+  findings: Findings,
+  open: (node: DraftNode) => boolean,
+): void {
+  const wanted = new Set(goals);
+  const required = new Set(policies.planner.selection.require);
+  const isUnused = (node: DraftNode, number: number): boolean =>
+    (node.kind === 'structuring' || node.kind === 'execution' || node.kind === 'transformation') &&
+    open(node) &&
+    flow.graph.outgoing[number]!.length === 0 &&
+    !node.outputFacets.some((facet) => wanted.has(facet)) &&
+    !required.has(node.capabilityId ?? '');
+  draft.nodes
+    .filter(isUnused)
+    .slice(0, UNUSED_TOLD)
+    .forEach((node) => {
+      findings.inform('NODE_UNUSED', `Nothing in the plan uses what ${node.id} does`, {
+        nodeId: node.id,
+        suggestion: `Leave ${node.id} out, or let a node read what it writes`,
+      });
+    });
 }
 
 /** Names who could provide a missing facet. */

@@ -543,6 +543,21 @@ describe('the contract', () => {
     expect(plan?.metadata.satisfaction).toBe(satisfaction);
   });
 
+  it('must be a schema', () => {
+    expect(codes(linkedinDraft(), { outputContract: { mode: 'json_schema', schema: { type: 'objekt' } } })).toEqual(
+      expect.arrayContaining(['error OUTPUT_SCHEMA_INVALID']),
+    );
+  });
+
+  it('is not served by work that nobody uses, which is told', () => {
+    const idle = node('idle', 'execution', ['writerBrief'], ['copyVariants'], { capabilityId: 'writer.cheap' });
+    const { plan, diagnostics } = judge(nodes(strategist, idle), wanted('writerBrief'));
+    expect(plan).toBeDefined();
+    expect(diagnostics).toEqual([expect.objectContaining({ code: 'NODE_UNUSED', severity: 'info', nodeId: 'idle' })]);
+    const policies = { planner: { selection: { require: ['writer.cheap'] } } };
+    expect(codes(nodes(strategist, idle), { ...wanted('writerBrief'), policies })).toEqual([]);
+  });
+
   it('needs the facets that goal conditions look at', () => {
     const goalConditions = [{ facet: 'qaFindings', pointer: '/overallStatus', condition: 'value == "pass"' }];
     expect(codes(nodes(strategist, writer, shaper), { goalConditions })).toEqual(['error OUTPUT_FACET_UNCOVERED']);
