@@ -1,5 +1,5 @@
 import { execFile } from 'node:child_process';
-import { mkdtempSync, readdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { setTimeout as delay } from 'node:timers/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -55,9 +55,8 @@ describe('commands in the documents', () => {
   let env: NodeJS.ProcessEnv;
 
   beforeAll(async () => {
-    // Files that a block writes stay out of the checkout.
     folder = mkdtempSync(join(tmpdir(), 'flex-docs-'));
-    for (const entry of readdirSync(checkout)) symlinkSync(join(checkout, entry), join(folder, entry));
+    symlinkSync(join(checkout, 'node_modules'), join(folder, 'node_modules'));
     const run = await http.submit(example('linkedin-variants'));
     await http.follow(run).completed();
     env = { ...process.env, FLEX_URL: http.url, RUN: run };
@@ -72,7 +71,7 @@ describe('commands in the documents', () => {
   it('has an agent in CONTRIBUTING that works as pasted', async () => {
     const [, code] = /```ts\n([\s\S]*?)```/.exec(readFileSync(join(checkout, 'CONTRIBUTING.md'), 'utf8'))!;
     writeFileSync(join(folder, 'shout.ts'), code!);
-    const agent = execFile('./flex', ['exec', 'node', 'shout.ts'], {
+    const agent = execFile(join(checkout, 'flex'), ['exec', 'node', 'shout.ts'], {
       cwd: folder,
       env: { ...process.env, NATS_URL: target.natsUrl() },
     });
@@ -100,7 +99,7 @@ describe('commands in the documents', () => {
   it.each(wanted.map((block) => [`${block.file}:${block.line}`, block] as const))(
     '%s works as pasted',
     async (_place, block) => {
-      const { code, text } = await paste(block.commands, folder, env);
+      const { code, text } = await paste(block.commands, checkout, env);
       if (code !== 0) throw new Error(`exit code ${code}:\n${block.commands}\n${text}`);
       expect(text).not.toMatch(/^\s+at .*\.js:\d+/m);
     },

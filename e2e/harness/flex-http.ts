@@ -225,7 +225,7 @@ export class RunStream {
         this.waiting.delete(done);
         resolve();
       };
-      const timer = setTimeout(done, ms);
+      const timer = setTimeout(done, Math.max(1, ms));
       this.waiting.add(done);
     });
   }

@@ -128,7 +128,11 @@ export const commands: readonly CommandSpec[] = [
     arguments: [{ name: 'capabilityId', summary: 'Show this one in full', optional: true }],
     options: [
       { name: 'status', value: 'status', summary: 'Only these', choices: ['active', 'inactive'] },
-      { name: 'register', value: 'file', summary: 'Register the capabilities of a JSON file' },
+      {
+        name: 'register',
+        value: 'file',
+        summary: 'Register the capabilities of a JSON file, or of - for standard input',
+      },
       { name: 'deregister', value: 'id', summary: 'Take a capability out of service' },
     ],
     examples: ['flex capabilities', 'flex capabilities --register capability.json'],
@@ -138,7 +142,9 @@ export const commands: readonly CommandSpec[] = [
     name: 'facets',
     summary: 'List the facet catalogue',
     arguments: [{ name: 'name', summary: 'Show this one in full', optional: true }],
-    options: [{ name: 'publish', value: 'file', summary: 'Publish the facets of a JSON file' }],
+    options: [
+      { name: 'publish', value: 'file', summary: 'Publish the facets of a JSON file, or of - for standard input' },
+    ],
     examples: ['flex facets', 'flex facets toneOfVoice', 'flex facets --publish facet.json'],
     load: async () => (await import('./commands/facets.js')).facets,
   },
