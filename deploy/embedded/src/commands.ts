@@ -7,6 +7,8 @@ import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { CHECKOUT } from './checkout.js';
 import { OperatorError } from './operator-error.js';
+import { homeOf } from './settings.js';
+import { readState } from './stack-state.js';
 
 export interface CommandModule {
   /** Resolves with the exit code. */
@@ -25,6 +27,22 @@ async function loadFrom(path: string): Promise<CommandModule> {
   const module = (await import(pathToFileURL(file).href)) as Partial<CommandModule>;
   if (typeof module.main !== 'function') throw new OperatorError(`${path} exports no main`);
   return module as CommandModule;
+}
+
+/** Commands over the log of a running stack: told where its servers are, unless the environment says so already. */
+async function operator(name: string): Promise<CommandModule> {
+  const module = await loadFrom(`apps/orchestrator/dist/operator/${name}.js`);
+  return {
+    main: (argv, env) => {
+      const state = readState(homeOf(env));
+      return module.main(argv, {
+        ...env,
+        FLEX_URL: env['FLEX_URL'] ?? state?.url,
+        NATS_URL: env['NATS_URL'] ?? state?.natsUrl,
+        DATABASE_URL: env['DATABASE_URL'] ?? state?.databaseUrl,
+      });
+    },
+  };
 }
 
 export const COMMANDS: readonly Command[] = [
@@ -60,6 +78,30 @@ export const COMMANDS: readonly Command[] = [
     load: () => import('./commands/doctor.js'),
   },
   {
+    name: 'replay',
+    usage: 'replay <runId> [--at seq | --version n] [--json]',
+    summary: 'the state of a run at any point of its history',
+    load: () => operator('replay'),
+  },
+  {
+    name: 'verify',
+    usage: 'verify <runId> [--json]',
+    summary: 'prove that the history of a run is unaltered and complete',
+    load: () => operator('verify'),
+  },
+  {
+    name: 'rebuild',
+    usage: 'rebuild',
+    summary: 'drop read models and snapshots and make them again from the log',
+    load: () => operator('rebuild'),
+  },
+  {
+    name: 'dead-letters',
+    usage: 'dead-letters [list] | show <n> | replay <n>  [--json]',
+    summary: 'messages that nobody could process, and sending one again',
+    load: () => operator('dead-letters'),
+  },
+  {
     name: 'bench',
     usage: 'bench [name] [--json]',
     summary: 'measure, beside the raw limits of this machine',
@@ -67,7 +109,7 @@ export const COMMANDS: readonly Command[] = [
   },
   {
     name: 'chaos',
-    usage: 'chaos [--seed n]',
+    usage: 'chaos [--seed n] [--runs n] [--kills n]',
     summary: 'kill and pause processes under load, and check every promise',
     load: () => loadFrom('e2e/dist/chaos/main.js'),
   },

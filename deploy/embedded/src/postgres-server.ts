@@ -1,5 +1,6 @@
 /** Creating the embedded Postgres' data folder, the command that serves it, and when it is ready. */
-import { chownSync, existsSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { randomBytes } from 'node:crypto';
+import { chownSync, existsSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import pg from 'pg';
 import { makeFolderFor, type PostgresRunner } from './postgres-binary.js';
@@ -33,6 +34,14 @@ const commandFor = (runner: PostgresRunner, program: string, args: string[]): Co
     ...(runner.user && { user: runner.user }),
   };
 };
+
+/** Kept from the first start on: the data folder knows it. `isNew` says that there was none yet. */
+export function passwordIn(home: string): { password: string; isNew: boolean } {
+  const path = join(home, 'postgres.secret');
+  const isNew = !existsSync(path);
+  if (isNew) writeFileSync(path, randomBytes(18).toString('hex'), { mode: 0o600 });
+  return { password: readFileSync(path, 'utf8').trim(), isNew };
+}
 
 export interface Creation {
   /** Aborted: what was begun is ended, and the call rejects once nothing of it runs any more. */

@@ -58,3 +58,9 @@ export async function hasEnded(identity: ProcessIdentity, timeoutMs: number): Pr
   }
   return true;
 }
+
+/** Ends a process and all that it started, now. */
+export async function killGroup(leader: ProcessIdentity): Promise<void> {
+  signal(leader, 'SIGKILL', true);
+  await hasEnded(leader, 5_000);
+}

@@ -1,11 +1,14 @@
 /**
  * One file per service, made of its compiled code and all that it imports. A service is some thousand modules, and
  * finding them costs more than running them: bundled, it is ready in half the time, which is also what a restart after
- * a crash costs. A bundle is made when a stack comes up and anything compiled is newer.
+ * a crash costs. Nobody waits for it: a service without an up-to-date bundle runs unbundled, and its bundle is made
+ * aside, for the next start.
  */
-import { existsSync, readdirSync, renameSync, rmSync, statSync } from 'node:fs';
+import { closeSync, existsSync, openSync, readdirSync, renameSync, rmSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { CHECKOUT, installed } from './checkout.js';
+import { gatedSpawn } from './gated-spawn.js';
+import type { ProcessIdentity } from './process-identity.js';
 import type { ServiceName } from './settings.js';
 
 /** Left outside: optional companions of Nest and pg, which aren't installed, and what is loaded only when configured. */
@@ -48,16 +51,17 @@ export const plainService = (service: ServiceName): string => join(CHECKOUT, 'ap
 
 export const bundleOf = (service: ServiceName): string => join(CHECKOUT, 'apps', service, 'dist/main.bundle.mjs');
 
-/** Makes every bundle that is missing or older than what it is made of, all in one go. Rejects when one can't be made. */
-export async function refreshBundles(services: readonly ServiceName[]): Promise<void> {
-  const stale = services.filter((service) => modified(bundleOf(service)) <= compiledAt(service));
-  if (stale.length === 0) return;
-  // Elsewhere and renamed: two stacks may come up at once.
+/** Whether the bundle is there and holds what was compiled last. */
+export const isBundled = (service: ServiceName): boolean => modified(bundleOf(service)) > compiledAt(service);
+
+/** Makes the bundles of these services, all in one go. */
+export async function makeBundles(services: readonly ServiceName[]): Promise<void> {
+  // Elsewhere and renamed: a stack may come up meanwhile.
   const unfinished = installed('.cache', `flex-bundles.${process.pid}`);
   try {
     const { build } = await import('esbuild');
     await build({
-      entryPoints: Object.fromEntries(stale.map((service) => [service, plainService(service)])),
+      entryPoints: Object.fromEntries(services.map((service) => [service, plainService(service)])),
       outdir: unfinished,
       bundle: true,
       platform: 'node',
@@ -71,8 +75,22 @@ export async function refreshBundles(services: readonly ServiceName[]): Promise<
       external: OUTSIDE,
       logLevel: 'silent',
     });
-    for (const service of stale) renameSync(join(unfinished, `${service}.js`), bundleOf(service));
+    for (const service of services) renameSync(join(unfinished, `${service}.js`), bundleOf(service));
   } finally {
     rmSync(unfinished, { recursive: true, force: true });
   }
+}
+
+/** Makes bundles in a process of its own, which `record` is told of, and of its end. */
+export function bundleAside(
+  services: readonly ServiceName[],
+  log: string,
+  env: NodeJS.ProcessEnv,
+  record: (helper: ProcessIdentity | undefined) => void,
+): void {
+  const output = openSync(log, 'w');
+  const args = [join(import.meta.dirname, 'bundle-main.js'), ...services];
+  const child = gatedSpawn({ command: process.execPath, args, env, cwd: CHECKOUT, output }, record);
+  closeSync(output);
+  child.once('exit', () => record(undefined));
 }

@@ -10,10 +10,12 @@ import { join } from 'node:path';
 import { hasEnded, isRunning, signal, type ProcessIdentity } from './process-identity.js';
 
 export interface ProcessRecord extends ProcessIdentity {
-  /** `nats`, `postgres`, or service and number: `worker-2`. */
+  /** `nats`, `postgres`, a helper, or service and number: `worker-2`. */
   name: string;
   /** The service's name; absent for the two servers. */
   service?: string;
+  /** Does something once, e.g. creates a data folder; nothing is lost when it is killed. */
+  helper?: boolean;
   port: number;
   restarts: number;
   ready: boolean;
@@ -107,8 +109,7 @@ export async function endOrphans(home: string, graceMs = 5_000): Promise<string[
   const orphans = (readState(home)?.processes ?? []).filter((record) => isRunning(record));
   const end = async (records: ProcessRecord[]) => {
     for (const record of records) {
-      // Half a data folder is made anew anyway.
-      if (record.name === 'initdb') signal(record, 'SIGKILL', true);
+      if (record.helper) signal(record, 'SIGKILL', true);
       // Postgres waits for its clients on SIGTERM, and not on SIGINT.
       else signal(record, record.name === 'postgres' ? 'SIGINT' : 'SIGTERM');
     }

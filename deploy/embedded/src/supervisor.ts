@@ -2,8 +2,7 @@
  * Brings a whole stack up, keeps it up and takes it down: nats-server and Postgres together, then all services
  * together; back in the opposite order. It owns FLEX_HOME while it lives (see stack-state).
  */
-import { randomBytes } from 'node:crypto';
-import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { installed } from './checkout.js';
 import { checkNats, checkPostgres } from './external-servers.js';
@@ -13,10 +12,10 @@ import { findNatsServer } from './nats-binary.js';
 import { greetingOf, natsConfiguration } from './nats-server.js';
 import { OperatorError } from './operator-error.js';
 import { postgresRunner } from './postgres-binary.js';
-import { databaseUrl, ensureDatabase, initialise, serveCommand, whyNotServing } from './postgres-server.js';
-import { identify, type ProcessIdentity } from './process-identity.js';
+import { databaseUrl, ensureDatabase, initialise, passwordIn, serveCommand, whyNotServing } from './postgres-server.js';
+import { identify, killGroup, type ProcessIdentity } from './process-identity.js';
 import { boundLog } from './process-logs.js';
-import { bundleOf, plainService, refreshBundles } from './service-bundle.js';
+import { bundleAside, bundleOf, isBundled, plainService } from './service-bundle.js';
 import { SERVICES, type PortChoice, type ServiceName, type StackSettings } from './settings.js';
 import {
   acquireLock,
@@ -30,6 +29,7 @@ import {
 import { freePort, isFree } from './tcp-ports.js';
 
 const SERVER_GRACE_MS = 10_000;
+const BUNDLE_DELAY_MS = 3_000;
 const LOG_CHECK_MS = 5_000;
 
 /** Another supervisor owns the home: whoever wanted a stack has one. */
@@ -48,19 +48,10 @@ async function choosePort(choice: PortChoice, variable: string): Promise<number>
   return freePort();
 }
 
-/** Kept from the first start on: Postgres' data folder knows it. */
-function passwordIn(home: string): { password: string; isNew: boolean } {
-  const path = join(home, 'postgres.secret');
-  const isNew = !existsSync(path);
-  if (isNew) writeFileSync(path, randomBytes(18).toString('hex'), { mode: 0o600 });
-  return { password: readFileSync(path, 'utf8').trim(), isNew };
-}
-
 export class Supervisor {
   private readonly self: ProcessIdentity;
   private readonly servers: ManagedProcess[] = [];
   private readonly services: ManagedProcess[] = [];
-  private readonly programs = new Map<ServiceName, string[]>();
   private readonly abort = new AbortController();
   private phase: StackState['phase'] = 'starting';
   private readonly since = new Date().toISOString();
@@ -68,8 +59,8 @@ export class Supervisor {
   private logTimer: NodeJS.Timeout | undefined;
   /** Every branch of the start, whether it succeeds or not. */
   private readonly begun: Promise<unknown>[] = [];
-  /** Creates Postgres' data folder, the first time. */
-  private creator: ProcessIdentity | undefined;
+  private readonly helpers = new Map<string, ProcessIdentity>();
+  private bundleTimer: NodeJS.Timeout | undefined;
   private holdsLock = false;
 
   constructor(
@@ -97,7 +88,7 @@ export class Supervisor {
     const gatewayPort = await choosePort(settings.gateway, 'FLEX_PORT');
     this.urls.url = `http://127.0.0.1:${gatewayPort}`;
     this.logTimer = setInterval(() => this.boundLogs(), LOG_CHECK_MS);
-    await this.together([this.startNats(), this.startPostgres(), this.findPrograms()]);
+    await this.together([this.startNats(), this.startPostgres()]);
     for (const name of SERVICES) {
       for (let n = 1; n <= settings.replicas[name]; n += 1) {
         this.services.push(
@@ -107,6 +98,7 @@ export class Supervisor {
     }
     await this.together(this.services.map((service) => this.startAndTell(service)));
     this.phase = 'ready';
+    this.bundleLater();
     return this.save();
   }
 
@@ -165,12 +157,9 @@ export class Supervisor {
     if (isNew && !runner.dataDir.startsWith(settings.home)) rmSync(runner.dataDir, { recursive: true, force: true });
     await initialise(runner, postgres, {
       abort: this.abort.signal,
-      onStarted: (creator) => {
-        this.creator = creator;
-        this.save();
-      },
+      onStarted: (creator) => this.setHelper('initdb', creator),
     });
-    this.creator = undefined;
+    this.setHelper('initdb', undefined);
     const { command, args, env, user } = serveCommand(runner, postgres);
     const maintenance = databaseUrl(postgres, 'postgres');
     await this.startServer({
@@ -183,22 +172,30 @@ export class Supervisor {
     this.urls.databaseUrl = await ensureDatabase(maintenance, 'flex');
   }
 
-  /** What Node has to run for each service. */
-  private async findPrograms(): Promise<void> {
-    const { entry, replicas } = this.settings;
-    const wanted = SERVICES.filter((service) => replicas[service] > 0);
-    let { bundled } = this.settings;
-    if (bundled && !entry) {
-      await refreshBundles(wanted).catch((error: Error) => {
-        this.progress(`services run unbundled: ${error.message}`);
-        bundled = false;
-      });
-    }
-    for (const service of wanted) {
-      if (entry) this.programs.set(service, [entry.replace('{service}', service)]);
-      else if (bundled) this.programs.set(service, [bundleOf(service)]);
-      else this.programs.set(service, ['--enable-source-maps', plainService(service)]);
-    }
+  /** What Node has to run for a service, now. */
+  private programOf(service: ServiceName): string[] {
+    const { entry, bundled } = this.settings;
+    if (entry) return [entry.replace('{service}', service)];
+    if (bundled && isBundled(service)) return [bundleOf(service)];
+    return ['--enable-source-maps', plainService(service)];
+  }
+
+  /** Makes missing bundles aside, a little later: a run may just have been waiting for the stack. */
+  private bundleLater(): void {
+    const { entry, bundled, home, replicas } = this.settings;
+    if (!bundled || entry) return;
+    this.bundleTimer = setTimeout(() => {
+      const missing = SERVICES.filter((service) => replicas[service] > 0 && !isBundled(service));
+      if (missing.length === 0) return;
+      bundleAside(missing, logPath(home, 'bundler'), this.env, (helper) => this.setHelper('bundler', helper));
+    }, BUNDLE_DELAY_MS);
+  }
+
+  /** Processes that do something once, and are killed when the stack ends before they do. */
+  private setHelper(name: string, helper: ProcessIdentity | undefined): void {
+    if (helper) this.helpers.set(name, helper);
+    else this.helpers.delete(name);
+    if (this.holdsLock) this.save();
   }
 
   private startServer(plan: Pick<ProcessPlan, 'name' | 'launch' | 'isReady' | 'stopSignal'>): Promise<void> {
@@ -224,7 +221,7 @@ export class Supervisor {
         const port = fixedPort ?? (await freePort());
         return {
           command: process.execPath,
-          args: this.programs.get(service) ?? [],
+          args: this.programOf(service),
           env: {
             ...this.env,
             NODE_ENV: this.env.NODE_ENV ?? 'production',
@@ -255,7 +252,14 @@ export class Supervisor {
       stopTimeoutMs: this.settings.stopTimeoutMs,
       ...this.urls,
       processes: [
-        ...(this.creator ? [{ name: 'initdb', ...this.creator, port: 0, restarts: 0, ready: false }] : []),
+        ...[...this.helpers].map(([name, helper]) => ({
+          name,
+          ...helper,
+          port: 0,
+          restarts: 0,
+          ready: true,
+          helper: true,
+        })),
         ...[...this.servers, ...this.services].flatMap((managed) => {
           const { identity, plan, port, restarts, ready } = managed;
           return identity ? [{ name: plan.name, service: plan.service, ...identity, port, restarts, ready }] : [];
@@ -275,12 +279,14 @@ export class Supervisor {
   async stop(graceMs?: number): Promise<void> {
     this.phase = 'stopping';
     clearInterval(this.logTimer);
+    clearTimeout(this.bundleTimer);
     this.abort.abort(new Error('the stack is being stopped'));
     if (!this.holdsLock) return;
     this.save();
     await Promise.all(this.services.map((service) => service.stop(graceMs)));
     await Promise.all(this.servers.map((server) => server.stop(graceMs)));
     await Promise.allSettled(this.begun);
+    await Promise.all([...this.helpers.values()].map(killGroup));
     // What the start began while the first round went on.
     await Promise.all([...this.services, ...this.servers].map((managed) => managed.stop(graceMs)));
     removeState(this.settings.home);

@@ -18,7 +18,7 @@ export async function main(argv: string[], env: NodeJS.ProcessEnv): Promise<numb
   const home = homeOf(env);
   const state = readState(home);
   const supervisor = supervisorOf(home);
-  const processes = await Promise.all((state?.processes ?? []).map(look));
+  const processes = await Promise.all((state?.processes ?? []).filter(({ helper }) => !helper).map(look));
   const phase = supervisor && state ? state.phase : processes.some((one) => one.running) ? 'orphaned' : 'down';
   const ready = phase === 'ready' && processes.every((one) => one.ready);
   if (argv.includes('--json')) {
