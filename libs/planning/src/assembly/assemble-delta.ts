@@ -103,14 +103,22 @@ function nodesToRepeat({ replan, cause, envelope, policies }: DeltaQuestion): Se
   }
   for (let grew = again.size > 0; grew;) {
     grew = false;
+    // What is done again a second time must not fall back on what the first time has replaced.
+    const lines = new Set([...again].map(lineOf));
     for (const node of done)
-      if (!again.has(node.id) && [...(sources.get(node.id) ?? [])].some((id) => again.has(id))) {
+      if (
+        !again.has(node.id) &&
+        (lines.has(lineOf(node.id)) || [...(sources.get(node.id) ?? [])].some((id) => again.has(id)))
+      ) {
         again.add(node.id);
         grew = true;
       }
   }
   return again;
 }
+
+/** The id that a node and all later ones of the same work have in common: `writer.blog:v2` continues `writer.blog`. */
+const lineOf = (id: string): string => id.replace(/(:v\d+)+$/, '');
 
 /** What the rest of the plan starts from. */
 interface Outlook {

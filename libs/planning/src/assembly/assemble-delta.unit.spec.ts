@@ -18,7 +18,7 @@ function replan(
   snapshot = snapshotOf(),
 ): Replanned {
   const policies = policiesOf(envelope.policies);
-  const before = planFor(envelope).validated!.plan!;
+  const before = progress.plan ?? planFor(envelope).validated!.plan!;
   const completed = progress.completed ?? [];
   const available = [
     ...Object.keys(envelope.inputs ?? {}),
@@ -85,6 +85,21 @@ describe('A delta for a plan under way', () => {
     );
     expect(after.output.sources?.map((source) => source.nodeId)).not.toContain('writer.linkedin');
     expect(after.nodes.find((node) => node.id === 'writer.linkedin:v2')?.instruction).toContain('Write again');
+  });
+
+  it('writes once more what a second review rejected, from neither of the versions before', () => {
+    const done = ['strategist.brief', 'set:planKnobs', 'writer.linkedin', 'fallback:copyVariants', 'reviewer.quality'];
+    const cause: PlanCause = { kind: 'policy', policyId: 'quality-bar', nodeId: 'reviewer.quality' };
+    const { after: second } = replan(example('qa-replan'), cause, { completed: done });
+    const rewritten = [...done, 'writer.linkedin:v2', 'fallback:copyVariants:v2', 'reviewer.quality:v2'];
+    const { after: third } = replan(
+      example('qa-replan'),
+      { ...cause, nodeId: 'reviewer.quality:v2' },
+      { completed: rewritten, plan: second, baseVersion: 2 },
+    );
+    expect(ids(third)).toEqual(expect.arrayContaining(['writer.linkedin:v3', 'reviewer.quality:v3']));
+    expect(sourcesOf(third, 'reviewer.quality:v3', 'copyVariants')).toContain('writer.linkedin:v3');
+    expect(third.output).toBeDefined();
   });
 
   it('takes the next capability when one is lost, and keeps the ids of what stays', () => {
