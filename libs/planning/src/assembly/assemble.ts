@@ -1,21 +1,20 @@
 import type { Branch, PlannerDiagnostic, PlannerDraft, Selection } from '@flex/contracts';
 import { Alternatives } from './alternatives.js';
 import { expandBranches } from './branches.js';
-import { chooseCore, isWeak, type Core } from './choose-core.js';
+import { isWeak, type Core } from './choose-core.js';
+import { chooseRequired, kindMissing } from './choose-required.js';
 import { CoreSteps, emptyGround, type Ground } from './core-steps.js';
 import { draftOf } from './draft-of-steps.js';
 import { addConfirmations, addGuards } from './fallbacks.js';
-import { UNREACHED } from './forward-reachability.js';
 import { gapDiagnostics, relatedTo, whyMissing } from './gaps.js';
 import { goalsOf, objectiveLiterals, type Goals } from './goals.js';
-import { budgetFindings, crossedLimit, depthFindings } from './limits.js';
+import { budgetFindings, depthFindings } from './limits.js';
 import { addOutputStep } from './output-step.js';
 import { envelopeFacets } from '../validation/envelope-facets.js';
 import { PlanningWorld, type WorldQuestion } from './planning-world.js';
 import { policyConflicts } from './policy-conflicts.js';
 import { addValidators } from './validators.js';
 import { enforceVariantCount } from './variant-count.js';
-import type { NodeKind } from '@flex/contracts';
 
 export interface AssemblyQuestion extends WorldQuestion {
   /** Time for proving that the plan is minimal; a plan is there long before. */
@@ -67,7 +66,7 @@ export function assemble(question: AssemblyQuestion): Assembly {
   world.wants(goalFacets);
 
   const deadline = started + question.budgetMs;
-  const core = chooseWithKinds(world, question, goalFacets, deadline, diagnostics);
+  const core = chooseRequired(world, { goals: goalFacets, clock: question.clock, deadline }, diagnostics);
   const missing = core.missing.map((facet) => world.index.facetNames[facet]!);
   const starts = new Set([
     ...envelopeFacets(envelope, snapshot).keys(),
@@ -86,6 +85,7 @@ export function assemble(question: AssemblyQuestion): Assembly {
     question.plain === true
       ? plainRest(world, steps, goals, core)
       : rest(world, steps, goals, core, question, diagnostics);
+  steps.trimContext();
   diagnostics.push(...depthFindings(steps.graph, policies), ...budgetFindings(steps.graph, policies));
 
   const draft = steps.graph.drafted.length === 0 ? undefined : draftOf(steps.graph, finished.branches);
@@ -107,66 +107,12 @@ export function assemble(question: AssemblyQuestion): Assembly {
   };
 }
 
-/** Capabilities that policies require by name, then whatever of a required kind is still lacking. */
-function chooseWithKinds(
-  world: PlanningWorld,
-  question: AssemblyQuestion,
-  goals: readonly number[],
-  deadline: number,
-  diagnostics: PlannerDiagnostic[],
-): Core {
-  const { planner } = question.policies;
-  const forced: number[] = [];
-  for (const id of planner.selection.require) {
-    const capability = world.numberOf(id);
-    if (capability === undefined || world.allowed[capability] === 0) continue;
-    if (world.reach.capabilityLayer[capability]! < UNREACHED) forced.push(capability);
-    else
-      diagnostics.push({
-        code: 'POLICY_REQUIRED_MISSING',
-        severity: 'error',
-        message: `The policy requires ${id}, whose inputs nothing provides`,
-        capabilityId: id,
-        pointer: '/policies/planner/selection/require',
-        suggestion: `Give ${world.capability(capability).inputFacets.map((input) => input.facet).filter((facet) => world.layerOfFacet(facet) >= UNREACHED).join(', ')} as input`, // prettier-ignore
-      });
-  }
-  const ask = { goals, clock: question.clock, deadline };
-  let core = chooseCore(world, { ...ask, forced });
-  for (const kind of planner.topology.requiredKinds ?? []) {
-    // Checks are added where they fit; engine kinds and fallbacks come with the rest of the plan.
-    if (!['structuring', 'execution', 'routing'].includes(kind)) continue;
-    if (core.answer.chosen.some((capability) => world.capability(capability).kind === kind)) continue;
-    const extra = bestOfKind(world, kind);
-    if (extra === undefined) {
-      diagnostics.push(kindMissing(kind));
-      continue;
-    }
-    forced.push(extra);
-    core = chooseCore(world, { ...ask, forced });
-  }
-  const save = crossedLimit(
-    core.answer.chosen.map((capability) => world.capability(capability)),
-    question.policies,
-  );
-  return save === undefined ? core : chooseCore(world, { ...ask, forced, save });
-}
-
-function bestOfKind(world: PlanningWorld, kind: NodeKind): number | undefined {
-  let best: number | undefined;
-  world.reach.capabilityLayer.forEach((layer, capability) => {
-    if (layer >= UNREACHED || world.capability(capability).kind !== kind) return;
-    if (best === undefined || world.score(capability).score > world.score(best).score) best = capability;
-  });
-  return best;
-}
-
-const kindMissing = (kind: NodeKind): PlannerDiagnostic => ({
-  code: 'KIND_REQUIRED_MISSING',
+const branchMissing = (branch: Branch): PlannerDiagnostic => ({
+  code: 'BRANCH_MISSING',
   severity: 'error',
-  message: `The policy requires a ${kind} node, and nothing of that kind can be part of this plan`,
-  pointer: '/policies/planner/topology/requiredKinds',
-  suggestion: `Register a capability of kind ${kind} whose inputs the plan has`,
+  message: `Nothing in the plan can be done in the branch ${branch.id} (${branch.label}): what is wanted is given already`,
+  pointer: '/policies/planner/branches',
+  suggestion: 'Leave the branches out, or ask for something that has to be made',
 });
 
 function addCoreSteps(world: PlanningWorld, steps: CoreSteps, core: Core, goals: Goals): void {
@@ -242,6 +188,9 @@ function rest(
     providers = expanded.goalProviders;
     diagnostics.push(...expanded.diagnostics);
   }
+  if (question.ground === undefined)
+    for (const branch of branches)
+      if (!graph.drafted.some((step) => step.branchId === branch.id)) diagnostics.push(branchMissing(branch));
   select(world, steps, providers, alternatives);
   diagnostics.push(...addConfirmations(graph, policies, world.settings.threshold, providers));
   const forbidsTransformation = topology.forbiddenKinds?.includes('transformation') === true;

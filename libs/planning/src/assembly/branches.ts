@@ -4,7 +4,7 @@ import type { Alternatives } from './alternatives.js';
 import { isWeak } from './choose-core.js';
 import type { CoreSteps } from './core-steps.js';
 import type { PlanningWorld } from './planning-world.js';
-import type { Step, StepGraph } from './step-graph.js';
+import type { Step } from './step-graph.js';
 
 /**
  * Gives every branch its own writer and checks: the steps that make a goal, what depends on them, and what reads an input of a
@@ -31,7 +31,7 @@ export function expandBranches(
     const start = withNodes ? addBranchNode(steps, branch, given) : undefined;
     const idIn = new Map<string, string>();
     const clones = originals.map((original) => {
-      const clone = cloneFor(world, graph, original, branch, usedBefore, goalProviders, alternatives);
+      const clone = cloneFor(world, steps, original, branch, usedBefore, goalProviders, alternatives);
       idIn.set(original.id, clone.id);
       return clone;
     });
@@ -118,7 +118,7 @@ function stepsOfBranches(
 
 function cloneFor(
   world: PlanningWorld,
-  graph: StepGraph,
+  steps: CoreSteps,
   original: Step,
   branch: Branch,
   usedBefore: Map<string, number>,
@@ -151,10 +151,13 @@ function cloneFor(
   const stem = capability === original.capability ? original.id : (capability?.capabilityId ?? original.id);
   return {
     ...original,
-    id: graph.freeId(`${stem}@${branch.id}`),
+    id: steps.graph.freeId(`${stem}@${branch.id}`),
     label: `${label} (${branch.label})`.slice(0, 300),
     capability,
-    reads: new Map([...original.reads].map(([facet, from]) => [facet, new Set(from)])),
+    reads:
+      capability === original.capability
+        ? new Map([...original.reads].map(([facet, from]) => [facet, new Set(from)]))
+        : steps.readsInPlaceOf(original, capability!),
     writes:
       capability === original.capability
         ? [...original.writes]

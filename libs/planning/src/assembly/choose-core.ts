@@ -127,8 +127,10 @@ function withPerson(world: PlanningWorld, question: CoreQuestion, missing: reado
     const answer = search(world, question, world.allowed, provided, question.goals, reach);
     if (answer !== undefined) {
       const read = new Set(answer.chosen.flatMap((capability) => [...rowOf(world.index.requiredInputs, capability)]));
-      const used = leaves.filter(
-        (leaf) => question.goals.includes(leaf) || world.lineage(leaf).some((one) => read.has(one)),
+      const wanted = new Set([...read, ...question.goals]);
+      const used = mostSpecial(
+        world,
+        leaves.filter((leaf) => world.lineage(leaf).some((one) => wanted.has(one))),
       );
       if (used.length <= Math.max(1, missing.length)) return { answer, gaps: used, missing };
     }
@@ -136,7 +138,12 @@ function withPerson(world: PlanningWorld, question: CoreQuestion, missing: reado
   const rest = question.goals.filter((goal) => !missing.includes(goal));
   const answer = search(world, question, world.allowed, world.provided, rest, world.reach);
   const nothing: CompositionAnswer = { chosen: [], layerOf: new Map(), depth: 0, proven: true, reach: world.reach };
-  return { answer: answer ?? nothing, gaps: missing, missing };
+  return { answer: answer ?? nothing, gaps: mostSpecial(world, missing), missing };
+}
+
+/** Without facets that another of them specialises: who gives the child gives the parent. */
+function mostSpecial(world: PlanningWorld, facets: readonly number[]): number[] {
+  return facets.filter((facet) => !facets.some((other) => other !== facet && world.lineage(other).includes(facet)));
 }
 
 /** What is needed for some goals, can't be had, and is written by nothing that may be used. */

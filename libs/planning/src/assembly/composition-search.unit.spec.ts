@@ -48,7 +48,7 @@ describe('The search for a cheapest composition', () => {
         expect(costOf(problem, found.chosen)).toBe(found.cost);
         expect(reaches(problem, found.chosen)).toBe(true);
       }),
-      { numRuns: 1500 },
+      { numRuns: 800 },
     );
   });
 

@@ -1,4 +1,4 @@
-import type { Json, NodeKind } from '@flex/contracts';
+import type { Json, NodeKind, RegisteredCapability } from '@flex/contracts';
 import { rowOf } from './compose.js';
 import type { PlanningWorld } from './planning-world.js';
 import { StepGraph, type Step } from './step-graph.js';
@@ -87,6 +87,13 @@ export class CoreSteps {
     }
   }
 
+  /** What another capability reads when it does a step's work. */
+  readsInPlaceOf(step: Step, capability: RegisteredCapability): Step['reads'] {
+    const other: Step = { ...step, capability, reads: new Map() };
+    this.connect(other);
+    return other.reads;
+  }
+
   /** Lets a step see what finished nodes made of a facet before: a rewrite reads the findings on what it rewrites. */
   private lookAt(step: Step, facet: number): void {
     const before = this.ground.superseded.filter((node) =>
@@ -169,6 +176,18 @@ export class CoreSteps {
     step.reads.set(name, new Set());
     const literal = this.literals.get(name);
     if (literal !== undefined) step.inputs = { ...step.inputs, [name]: literal };
+  }
+
+  /** A person's context is what was given: a facet that the plan itself makes anew is left out of it, nobody waits for that. */
+  trimContext(): void {
+    for (const step of this.graph.drafted) {
+      if (step.kind !== 'fallback') continue;
+      for (const [name, from] of step.reads) {
+        const facet = this.world.index.facetIds.get(name);
+        if (from.size > 0 || facet === undefined) continue;
+        if (this.graph.drafted.some((other) => other !== step && this.stepGives(other, facet))) step.reads.delete(name);
+      }
+    }
   }
 
   titleOf(facet: string): string {

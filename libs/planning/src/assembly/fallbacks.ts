@@ -65,13 +65,15 @@ export function addConfirmations(
           policies,
         ).includes(policy.id),
     );
-    replaceBehind(graph, step, confirmed, goalProviders, {
-      rationale: [reason],
-      label: asked
-        ? `Fallback: a person provides ${confirmed.join(', ')}`
-        : `A person confirms ${confirmed.join(', ')}`,
-      condition: asked ? absent(confirmed) : true,
-    });
+    const forbidden = policies.planner.topology.forbiddenKinds?.includes('fallback') === true;
+    if (!forbidden)
+      replaceBehind(graph, step, confirmed, goalProviders, {
+        rationale: [reason],
+        label: asked
+          ? `Fallback: a person provides ${confirmed.join(', ')}`
+          : `A person confirms ${confirmed.join(', ')}`,
+        condition: asked ? absent(confirmed) : true,
+      });
     found.push({
       code: 'BELOW_THRESHOLD',
       severity: 'warning',
@@ -96,7 +98,7 @@ function replaceBehind(
   const readers = graph.readersOf(step.id);
   const branch = step.branchId === undefined ? '' : `@${step.branchId}`;
   const fallback = graph.add({
-    id: `fallback:${[...facets].sort().join('+')}${branch}`,
+    id: `fallback:${[...facets].sort().join('.')}${branch}`,
     kind: 'fallback',
     label: about.label.slice(0, 300),
     writes: [...facets],

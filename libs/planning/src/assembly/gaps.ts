@@ -93,11 +93,22 @@ export function relatedTo(world: PlanningWorld, steps: CoreSteps, core: Core): v
     const step = known ?? steps.addCapability(best.capability, core.answer.depth + 1);
     if (known === undefined) {
       steps.connect(step);
+      // What the person gives can't come before what the person starts from.
+      const later = steps.graph.descendants(person.id).add(person.id);
+      const required = new Set(
+        near.inputFacets.filter((input) => input.required !== false).map((input) => input.facet),
+      );
+      for (const [facet, from] of step.reads)
+        if (!required.has(facet) && [...from].some((id) => later.has(id))) step.reads.delete(facet);
       step.derived = { coverage: 0.5 };
       step.writes = [written];
       step.rationale.push(
         `${near.displayName} makes ${written}, which comes near ${name}; it covers half of what is wanted`,
       );
+    }
+    if (steps.graph.descendants(person.id).has(step.id)) {
+      if (known === undefined) steps.graph.remove(step.id);
+      continue;
     }
     person.reads.set(written, new Set([step.id]));
     person.rationale.push(`Starts from ${written} of ${near.displayName}`);

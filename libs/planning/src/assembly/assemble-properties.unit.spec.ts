@@ -1,0 +1,169 @@
+import {
+  noPolicies,
+  type Facet,
+  type NodeKind,
+  type NormalizedPolicies,
+  type RegisteredCapability,
+  type TaskEnvelope,
+} from '@flex/contracts';
+import * as fc from 'fast-check';
+import { validateDraft } from '../validation/validate-draft.js';
+import { assemble } from './assemble.js';
+import { snapshotOf } from './seed-catalogue.spec.js';
+
+const facetNames = Array.from({ length: 10 }, (_, at) => `f${at}`);
+const facets = fc
+  .tuple(...facetNames.map((_, at) => fc.option(fc.nat(Math.max(0, at - 1)), { freq: 3 })))
+  .map((parents) =>
+    facetNames.map((name, at): Facet => {
+      const parent = parents[at];
+      return {
+        name,
+        schema: {},
+        direction: 'bidirectional',
+        ...(at > 0 && parent != null ? { extends: `f${parent}` } : {}),
+      };
+    }),
+  );
+const someFacets = (minLength: number, maxLength: number) =>
+  fc.uniqueArray(fc.constantFrom(...facetNames), { minLength, maxLength });
+const capabilities = fc
+  .array(
+    fc.record({
+      needs: someFacets(0, 3),
+      optional: someFacets(0, 2),
+      gives: someFacets(1, 3),
+      kind: fc.constantFrom<RegisteredCapability['kind']>(
+        'structuring',
+        'execution',
+        'execution',
+        'validation',
+        'transformation',
+      ),
+      channel: fc.option(fc.constantFrom('blog', 'mail')),
+      human: fc.boolean(),
+      tokens: fc.option(fc.integer({ min: 1, max: 1000 })),
+    }),
+    { maxLength: 9 },
+  )
+  .map((list) =>
+    list.map(({ needs, optional, gives, kind, channel, human, tokens }, at): RegisteredCapability => ({
+      capabilityId: `c.${at}`,
+      version: '1',
+      displayName: `C${at}`,
+      kind,
+      agentType: human && at % 4 === 0 ? 'human' : 'ai',
+      inputFacets: [
+        ...needs.map((facet) => ({ facet })),
+        ...optional.filter((facet) => !needs.includes(facet)).map((facet) => ({ facet, required: false })),
+      ],
+      outputFacets: gives,
+      status: at % 7 === 6 ? 'inactive' : 'active',
+      ...(channel === null ? {} : { traits: { channels: [channel], contentTypes: [channel] } }),
+      ...(tokens === null ? {} : { cost: { estimatedTokens: tokens } }),
+    })),
+  );
+const ids = fc.uniqueArray(fc.constantFrom('c.0', 'c.1', 'c.2', 'c.3'), { maxLength: 1 });
+const kinds = fc.uniqueArray(
+  fc.constantFrom<NodeKind>('validation', 'fallback', 'transformation', 'branch', 'structuring'),
+  { maxLength: 1 },
+);
+const policies = fc
+  .record({
+    require: ids,
+    forbid: ids,
+    prefer: ids,
+    avoid: ids,
+    forbiddenKinds: kinds,
+    requiredKinds: kinds,
+    maxDepth: fc.option(fc.integer({ min: 1, max: 6 }), { freq: 2 }),
+    maxTokens: fc.option(fc.integer({ min: 1, max: 2000 }), { freq: 2 }),
+    objective: fc.option(
+      fc.constantFrom('speed' as const, 'quality' as const, 'diversity' as const, 'token_efficiency' as const),
+    ),
+    branches: fc.uniqueArray(fc.record({ id: fc.constantFrom('x', 'y'), label: fc.constant('Branch'), inputs: fc.constantFrom({}, { f3: 1 }, { free: 2 }) }), { maxLength: 2, selector: (one) => one.id }), // prettier-ignore
+  })
+  .map(
+    ({
+      require,
+      forbid,
+      prefer,
+      avoid,
+      forbiddenKinds,
+      requiredKinds,
+      maxDepth,
+      maxTokens,
+      objective,
+      branches,
+    }): NormalizedPolicies => ({
+      ...noPolicies(),
+      planner: {
+        topology: { forbiddenKinds, requiredKinds, ...(maxDepth === null ? {} : { maxDepth }) },
+        selection: { require, forbid, prefer, avoid },
+        optimisation: { ...(objective === null ? {} : { objective }), ...(maxTokens === null ? {} : { maxTokens }) },
+        branches,
+        directives: [],
+      },
+    }),
+  );
+const envelopes = fc
+  .record({ given: someFacets(0, 3), wanted: someFacets(1, 3), channel: fc.option(fc.constantFrom('blog', 'mail')) })
+  .map(({ given, wanted, channel }): TaskEnvelope => ({
+    objective: 'Do it',
+    inputs: Object.fromEntries(given.map((facet) => [facet, 1])),
+    outputContract: { mode: 'facets', facets: wanted },
+    ...(channel === null ? {} : { constraints: { channel, contentType: channel } }),
+  }));
+
+describe('Whatever is registered and asked for', () => {
+  it('a proposed plan is valid, or the assembler said before what is wrong with it', () => {
+    let valid = 0;
+    fc.assert(
+      fc.property(facets, capabilities, envelopes, policies, (catalogue, registered, envelope, rules) => {
+        const snapshot = snapshotOf(registered, catalogue);
+        const ask = { envelope, policies: rules, snapshot, budgetMs: 1000, clock: () => 0 };
+        const plan = assemble(ask);
+        expect(assemble(ask)).toEqual(plan);
+        const said = new Set<string>(
+          plan.diagnostics.filter((found) => found.severity === 'error').map((found) => found.code),
+        );
+        if (plan.draft === undefined) {
+          expect(said.size).toBeGreaterThan(0);
+          return;
+        }
+        const question = { runId: 'r', tenant: 'default', envelope, policies: rules, snapshot };
+        const judged = validateDraft(question, plan.draft, {
+          attempts: 1,
+          cause: { kind: 'initial' },
+          selections: plan.selections,
+        });
+        const errors = judged.diagnostics.filter((found) => found.severity === 'error');
+        // Who makes again, by request, what is given already may be read from although nobody asked for that.
+        const tolerated = rules.planner.selection.require.length > 0 ? ['DEPTH_EXCEEDED'] : [];
+        if (said.size === 0) expect(errors.filter((found) => !tolerated.includes(found.code))).toEqual([]);
+        if (judged.plan !== undefined) valid += 1;
+      }),
+      { numRuns: 250 },
+    );
+    // The property would say nothing if hardly any plan were valid.
+    expect(valid).toBeGreaterThan(60);
+  });
+
+  it('no capability is used without need: without any one of them a goal is lost or lies deeper', () => {
+    fc.assert(
+      fc.property(facets, capabilities, envelopes, (catalogue, registered, envelope) => {
+        const ask = { envelope, policies: noPolicies(), budgetMs: 1000, clock: () => 0 };
+        const plan = assemble({ ...ask, snapshot: snapshotOf(registered, catalogue), plain: true });
+        if (plan.missing.length > 0) return;
+        for (const id of plan.capabilities) {
+          const rest = registered.filter(
+            (one) => plan.capabilities.includes(one.capabilityId) && one.capabilityId !== id,
+          );
+          const less = assemble({ ...ask, snapshot: snapshotOf(rest, catalogue), plain: true });
+          expect(less.missing.length > 0 || less.depth > plan.depth).toBe(true);
+        }
+      }),
+      { numRuns: 150 },
+    );
+  });
+});
