@@ -7,6 +7,7 @@ import { startGatewayLife } from './gateway-life.js';
 import { GatewayParts } from './gateway-parts.js';
 import { CommandsController } from './http/commands.controller.js';
 import { LabelStreamController } from './http/label-stream.controller.js';
+import { DocumentsController } from './http/documents.controller.js';
 import { bodyMiddleware, callerMiddleware, envelopeMiddleware } from './http/edge-middleware.js';
 import { OperationGuard } from './http/operation.js';
 import { PlanController } from './http/plan.controller.js';
@@ -39,6 +40,7 @@ export function gatewayService(): ServiceOptions<GatewayConfig> {
       return {
         module: GatewayModule,
         controllers: [
+          DocumentsController,
           SubmitController,
           ValidateController,
           RunsController,

@@ -87,7 +87,7 @@ function pick(versions: PlanVersion[], version: string | undefined): PlanVersion
 
 /** From the log an event knows how to make its digest; in the archive it is written down. */
 function eventItem(event: StoredEvent): EventPageView['items'][number] {
-  const { seq, id, type, version, time, source, traceparent, data } = event;
+  const { seq, id, type, version, time, source, traceparent, key, data } = event;
   const { digest } = event as unknown as { digest: string | (() => string) };
   return {
     seq,
@@ -97,6 +97,7 @@ function eventItem(event: StoredEvent): EventPageView['items'][number] {
     time: timestampOf(time),
     source,
     ...(traceparent ? { traceparent } : {}),
+    ...(key === undefined ? {} : { key }),
     digest: typeof digest === 'function' ? (event as unknown as { digest(): string }).digest() : digest,
     data: data as EventPageView['items'][number]['data'],
   };

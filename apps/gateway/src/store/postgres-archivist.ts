@@ -13,8 +13,8 @@ import type { Logger } from '@flex/events/service';
 import { packHistory } from './archive-format.js';
 import type { GatewayDatabase } from './gateway-schema.js';
 
-/** Late reports of cancelled work still belong into the history. */
-const SETTLE_MS = 5_000;
+/** Late reports of cancelled work still belong into the history; and a busy hour is no time for archiving. */
+const SETTLE_MS = 60_000;
 const PAUSE_MS = 1_000;
 /** Runs whose events lie within so many messages are read in one pass; others one by one. */
 const PASS_MESSAGES = 20_000;
@@ -62,7 +62,7 @@ export class PostgresArchivist {
       .select(['run_id', 'tenant', 'first_seq', 'last_seq'])
       .where('ended_at', 'is not', null)
       .where('archived_at', 'is', null)
-      .where('ended_at', '<', sql<string>`${now - Math.min(SETTLE_MS, this.retentionMs)}`)
+      .where('ended_at', '<', sql<string>`${now - Math.min(SETTLE_MS, this.retentionMs / 2)}`)
       .orderBy('first_seq')
       .limit(BATCH)
       .execute();

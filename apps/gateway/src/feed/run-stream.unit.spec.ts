@@ -1,0 +1,135 @@
+import { EventEmitter } from 'node:events';
+import type { ServerResponse } from 'node:http';
+import type { StoredEvent } from '@flex/contracts';
+import { submitted, TestRun } from '../testing/stored-events.js';
+import { FrameOutput } from './frame-output.js';
+import { RunHub, WINDOW_BYTES } from './run-hub.js';
+import { START, RunStream } from './run-stream.js';
+
+/** A client's socket that is full when told so. */
+class Client extends EventEmitter {
+  text = '';
+  full = false;
+  ended = false;
+  headersSent = false;
+  socket = undefined;
+  write(bytes: Uint8Array): boolean {
+    this.text += Buffer.from(bytes).toString();
+    return !this.full;
+  }
+  writeHead(): void {
+    this.headersSent = true;
+  }
+  end(): void {
+    this.ended = true;
+  }
+  destroy(): void {
+    this.emit('close');
+  }
+  drained(): void {
+    this.full = false;
+    this.emit('drain');
+  }
+  get ids(): string[] {
+    return [...this.text.matchAll(/^id: (.*)$/gm)].map((match) => match[1]!);
+  }
+}
+
+const historyOf = (run: TestRun) => ({
+  async *read(): AsyncGenerator<StoredEvent> {
+    yield* run.events;
+  },
+});
+
+function open(run: TestRun, hub: RunHub, cursor = START, types?: ReadonlySet<string>): Client {
+  const client = new Client();
+  let stream: RunStream | undefined;
+  const output = new FrameOutput(client as unknown as ServerResponse, () => stream?.stop());
+  output.begin();
+  stream = new RunStream(hub, historyOf(run), output, { cursor, types });
+  stream.start();
+  return client;
+}
+
+const progress = (run: TestRun, hub: RunHub, bytes: number): void => {
+  hub.push(run.add('node.progressed', { nodeId: 'a', attempt: 1, text: 'x'.repeat(bytes) }));
+  hub.flush();
+};
+const MB = 1024 * 1024;
+
+async function loaded(run: TestRun): Promise<RunHub> {
+  const hub = new RunHub(run.runId);
+  await hub.load(historyOf(run).read());
+  return hub;
+}
+
+describe('a client on a run', () => {
+  it('is told to come back when it is too slow, with the cursor of what it got, and then gets exactly the rest', async () => {
+    const run = new TestRun();
+    run.add('run.submitted', submitted());
+    const hub = await loaded(run);
+    const slow = open(run, hub);
+    slow.full = true;
+    for (let sent = 0; sent < WINDOW_BYTES * 1.5; sent += MB) progress(run, hub, MB);
+    expect(slow.ids).toEqual(['10', '20']);
+    expect(hub.first).toBeGreaterThan(2);
+    slow.drained();
+    expect(slow.ended).toBe(true);
+    expect(slow.text).toMatch(/event: resync\ndata: \{"runId":"01testrun","cursor":"20"/);
+    expect(slow.ids).toEqual(['10', '20']);
+    expect(hub.watchers).toBe(0);
+
+    const again = open(run, hub, { seq: 20, index: 0 });
+    hub.push(run.add('run.completed', { output: 1 }));
+    hub.flush();
+    for (let turn = 0; turn < 1000 && !again.ended; turn++) await Promise.resolve();
+    expect(again.ended).toBe(true);
+    expect(again.ids).toEqual(run.events.slice(2).map((event) => String(event.seq)));
+  });
+
+  it('that is a little slow is waited for, without a queue of its own', async () => {
+    const run = new TestRun();
+    run.add('run.submitted', submitted());
+    const hub = await loaded(run);
+    const client = open(run, hub);
+    client.full = true;
+    for (let count = 0; count < 50; count++) progress(run, hub, 1000);
+    expect(client.ids).toEqual(['10', '20']);
+    client.drained();
+    expect(client.ids).toHaveLength(51);
+  });
+
+  it('loses and repeats nothing when live events overtake the history that is loading', async () => {
+    const run = new TestRun();
+    run.add('run.submitted', submitted());
+    run.add('run.paused', {});
+    const hub = new RunHub(run.runId);
+    const early = [...run.events];
+    hub.push(early[1]!);
+    hub.push(run.add('run.resumed', {}));
+    const client = open(run, hub);
+    expect(client.ids).toEqual([]);
+    await hub.load(
+      (async function* () {
+        yield* early;
+      })(),
+    );
+    expect(client.ids).toEqual(['10', '20', '30']);
+  });
+
+  it('sees only the types it wants, and goes away without a trace', async () => {
+    const run = new TestRun();
+    run.add('run.submitted', submitted());
+    const hub = await loaded(run);
+    const client = open(run, hub, START, new Set(['run_paused']));
+    progress(run, hub, 10);
+    hub.push(run.add('run.paused', {}));
+    hub.flush();
+    expect(client.ids).toEqual(['30']);
+    client.destroy();
+    expect(hub.watchers).toBe(0);
+    hub.push(run.add('run.resumed', {}));
+    hub.flush();
+    expect(client.ids).toEqual(['30']);
+  });
+});
