@@ -104,7 +104,7 @@ export class PartitionOwner {
     for await (const batch of this.#tail) {
       await this.#fold(batch as LogEvent[]);
       if (this.#abort.signal.aborted) return;
-      if (this.#writer.lost) throw this.#writer.lost;
+      if (this.#failure ?? this.#writer.lost) throw this.#failure ?? this.#writer.lost;
       // Up to its own claim an owner only folds: before that, somebody else may have decided.
       if (this.#seq < this.#claimSeq) continue;
       if (batch.some((event) => event.seq === this.#claimSeq)) {
@@ -135,6 +135,8 @@ export class PartitionOwner {
     for (const event of batch) {
       this.#seq = event.seq;
       this.#now = Math.max(this.#now, event.time);
+      if (event.type === 'partition.claimed' && event.seq > this.#claimSeq)
+        this.#failure ??= new FenceLost(this.#o.partition, this.#claimSeq);
       if (event.type === 'timer.fired') await this.#wake(event as StoredEvent<'timer.fired'> & LogEvent);
       else if (isOfRun(event) && event.runId !== this.#clock) this.#foldOne(event);
     }

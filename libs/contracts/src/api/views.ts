@@ -124,6 +124,7 @@ export const EventItem = Open({
   time: Time,
   source: Type.String(),
   traceparent: Type.Optional(Type.String()),
+  key: Type.Optional(Type.String({ description: 'Capability key of work items and reports' })),
   digest: Type.String({ description: 'SHA-256 over type, version, run, id and data: the links of the hash chain' }),
   data: JsonObject,
 });
