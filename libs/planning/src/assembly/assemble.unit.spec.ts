@@ -75,20 +75,22 @@ describe('Plans for the example envelopes', () => {
     ]);
   });
 
-  it('without a policy that asks a person, the person confirms the weak match before it counts', () => {
-    const { policies: _policies, ...letter } = example('rejection-letter');
+  it('a person confirms the weak match before it counts; where a policy asks a person anyway, the fallback only stands by', () => {
+    const letter = example('rejection-letter');
     const { draft, validated } = planFor(letter);
     const person = draft!.nodes.find((node) => node.kind === 'fallback')!;
-    expect(draft!.edges).toContainEqual({
-      from: 'writer.linkedin',
-      to: person.id,
-      facets: ['copyVariants'],
-      condition: true,
-    });
+    const confirming = { from: 'writer.linkedin', to: person.id, facets: ['copyVariants'], condition: true };
+    expect(draft!.edges).toContainEqual(confirming);
     expect(validated!.plan!.output.sources).toMatchObject([
       { nodeId: 'writer.linkedin' },
       { nodeId: person.id, over: ['writer.linkedin'] },
     ]);
+    const runtime: Policies['runtime'] = [
+      { id: 'read-it', trigger: { kind: 'onNodeComplete', selector: { kind: 'execution' } }, action: { type: 'hitl' } },
+    ];
+    const asked = planFor({ ...letter, policies: { ...letter.policies, runtime } });
+    expect(asked.draft!.edges).not.toContainEqual(confirming);
+    expect(asked.draft!.nodes.find((node) => node.kind === 'fallback')?.outputFacets).toEqual(['copyVariants']);
   });
 
   it('plain planning leaves out checks, branches and fallbacks, and the answer still has its form', () => {
