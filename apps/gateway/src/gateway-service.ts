@@ -83,4 +83,4 @@ export function authenticatorOf({ config }: Pick<ServiceContext<GatewayConfig>, 
   return authenticator;
 }
 
-const isLoopback = (host: string): boolean => host === 'localhost' || host === '::1' || /^127\./.test(host);
+const isLoopback = (host: string): boolean => host === 'localhost' || host === '::1' || host.startsWith('127.');

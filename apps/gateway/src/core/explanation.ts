@@ -1,7 +1,7 @@
 import type { Acceptance, EventData, PlanCause, PlanNode, PlannerDiagnostic, StoredEvent } from '@flex/contracts';
 import { planVersions } from './plan-history.js';
 import { initialSummary, summarize, type NodeView, type RunSummary } from './run-summary.js';
-import { timestampOf } from './timestamp.js';
+import { timestampOf } from '../timestamp.js';
 
 /** Why a run went as it did, from its events alone. */
 export interface Explanation {

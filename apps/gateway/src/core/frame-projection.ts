@@ -9,7 +9,7 @@ import {
   type PlanMetadata,
   type StoredEvent,
 } from '@flex/contracts';
-import { timestampOf } from './timestamp.js';
+import { timestampOf } from '../timestamp.js';
 
 type Payload = Record<string, Json>;
 type Report = EventData<'node.reported'>;

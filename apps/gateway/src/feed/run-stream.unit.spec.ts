@@ -43,10 +43,9 @@ const historyOf = (run: TestRun) => ({
 
 function open(run: TestRun, hub: RunHub, cursor = START, types?: ReadonlySet<string>): Client {
   const client = new Client();
-  let stream: RunStream | undefined;
-  const output = new FrameOutput(client as unknown as ServerResponse, () => stream?.stop());
+  const output = new FrameOutput(client as unknown as ServerResponse, () => stream.stop());
   output.begin();
-  stream = new RunStream(hub, historyOf(run), output, { cursor, types });
+  const stream = new RunStream(hub, historyOf(run), output, { cursor, types });
   stream.start();
   return client;
 }

@@ -4,7 +4,7 @@ import { diffPlans } from '@flex/planning';
 import type { EventPageView, PlanGraph, StoredEvent } from '@flex/contracts';
 import { explain } from '../core/explanation.js';
 import { planVersions, type PlanVersion } from '../core/plan-history.js';
-import { timestampOf } from '../core/timestamp.js';
+import { timestampOf } from '../timestamp.js';
 import { GatewayParts } from '../gateway-parts.js';
 import type { GatewayRequest } from '../security/caller.js';
 import { Incoming, Operation } from './operation.js';

@@ -3,7 +3,7 @@ import { sql, type Kysely } from 'kysely';
 import { runStatuses, type RunItem, type RunStatus, type TaskItem } from '@flex/contracts';
 import { taskItem } from '../core/run-view.js';
 import type { TaskView } from '../core/run-summary.js';
-import { timestampOf } from '../core/timestamp.js';
+import { timestampOf } from '../timestamp.js';
 import { decodeCursor, encodeCursor, limitOf } from '../http/pagination.js';
 import { refuse } from '../http/problems.js';
 import type { Caller } from '../security/caller.js';
