@@ -101,7 +101,7 @@ describe('a draft of 10,000 nodes', () => {
     const start = process.cpuUsage();
     const { plan, diagnostics } = validateDraft(asked('f0'), draft, origin);
     const took = process.cpuUsage(start).user / 1000;
-    expect(diagnostics).toEqual([]);
+    expect(diagnostics.filter(({ severity }) => severity !== 'info')).toEqual([]);
     expect(plan!.nodes).toHaveLength(SIZE);
     // Time of the processor, so that other tests don't count; a second or less where nothing measures coverage.
     expect(took).toBeLessThan(8_000);
