@@ -5,6 +5,8 @@ import {
   Bucket,
   BucketWatch,
   capabilityEntryKey,
+  isConnected,
+  onDisconnect,
   onReconnect,
   reasonOf,
   type BucketEntry,
@@ -24,8 +26,11 @@ export class PresenceWatch {
   readonly #watch: BucketWatch;
   /** Capabilities to look at once things have settled. */
   readonly #deferred = new Map<string, Departure>();
-  readonly #offReconnect: () => void;
+  readonly #off: (() => void)[];
+  /** Set while nobody may be declared lost. */
   #settling: Promise<void> | undefined;
+  /** Rises with each break of the connection: what settles has to begin again. */
+  #breaks = 0;
   #work: Promise<unknown> = Promise.resolve();
   #closed = false;
 
@@ -34,7 +39,7 @@ export class PresenceWatch {
     private readonly settleMs = SETTLE_MS,
   ) {
     const { nc } = parts.log;
-    this.#offReconnect = onReconnect(nc, () => this.#settle());
+    this.#off = [onDisconnect(nc, () => this.#settle()), onReconnect(nc, () => this.#settle())];
     this.#watch = new BucketWatch({
       nc,
       bucket: Bucket.heartbeats,
@@ -50,7 +55,7 @@ export class PresenceWatch {
 
   async close(): Promise<void> {
     this.#closed = true;
-    this.#offReconnect();
+    for (const off of this.#off) off();
     this.#watch.close();
     await this.#work;
   }
@@ -65,8 +70,13 @@ export class PresenceWatch {
   }
 
   #judgeSoon(capability: string, departure: Departure): void {
-    if (this.#settling) this.#deferred.set(capability, departure);
+    if (this.#mustWait(capability)) this.#deferred.set(capability, departure);
     else this.#enqueue(capability, departure);
+  }
+
+  /** Only a loss has to wait until things have settled; who is there is there. */
+  #mustWait(capability: string): boolean {
+    return this.#settling !== undefined && this.#presence.count(capability) === 0;
   }
 
   #enqueue(capability: string, departure: Departure): void {
@@ -75,10 +85,15 @@ export class PresenceWatch {
 
   /** Nobody is declared lost until those who lost the connection too had time to come back. */
   #settle(): void {
+    this.#breaks += 1;
     this.#settling ??= (async () => {
       await this.#watch.ready;
       await this.parts.live.mirror.ready;
-      await delay(this.settleMs, undefined, { ref: false });
+      for (let seen = 0; seen !== this.#breaks || !isConnected(this.parts.log.nc);) {
+        if (this.#closed) return;
+        seen = this.#breaks;
+        await delay(this.settleMs, undefined, { ref: false });
+      }
       this.#settling = undefined;
       const deferred = new Map(this.#deferred);
       this.#deferred.clear();
@@ -103,6 +118,7 @@ export class PresenceWatch {
 
   async #judge(capability: string, departure: Departure): Promise<void> {
     for (let attempt = 0; !this.#closed; attempt += 1) {
+      if (this.#mustWait(capability)) return void this.#deferred.set(capability, departure);
       try {
         return await this.#decide(capability, departure);
       } catch (error) {

@@ -60,7 +60,7 @@ describe('the registry', () => {
   let services: RunningService<RegistryConfig>[];
   let mirror: RegistryMirror;
 
-  const boot = async (): Promise<RunningService<RegistryConfig>> => {
+  const boot = async (settleMs = 50): Promise<RunningService<RegistryConfig>> => {
     const service = await bootService({
       name: 'registry',
       config: RegistryConfig,
@@ -69,7 +69,7 @@ describe('the registry', () => {
         NATS_URL: nats.url,
         DATABASE_URL: postgres.url,
         FLEX_LOG_LEVEL: process.env['FLEX_TEST_LOG'] ?? 'silent',
-        FLEX_REGISTRY_SETTLE_MS: '50',
+        FLEX_REGISTRY_SETTLE_MS: String(settleMs),
       },
     });
     services.push(service);
@@ -151,9 +151,10 @@ describe('the registry', () => {
     await client.registerMany({ facets: [facet('brief'), facet('copy')] });
     await boot();
     const beats = new BucketWriter(nc, Bucket.heartbeats);
-    await beats.put('default.agent.write.one', '', { ttlMs: 1_000 });
+    await beats.put('default.agent.write.one', '', { ttlMs: 60_000 });
     await client.register(capability('agent.write', { heartbeat: { intervalSeconds: 0.5, timeoutSeconds: 1 } }), 'one');
     expect(await announced('capability.lost', 'agent.write')).toBe(false);
+    await beats.put('default.agent.write.one', '', { ttlMs: 1_000 });
     await until(() => statusOf('agent.write') === 'inactive', 'the loss');
     expect(mirror.snapshot().capabilities.get('agent.write')?.inactiveReason).toContain('no heartbeat');
     expect(await announced('capability.lost', 'agent.write')).toBe(true);
@@ -170,6 +171,28 @@ describe('the registry', () => {
       await jetstreamManager(nc)
     ).streams.info('REGISTRY', { subjects_filter: 'capability.lost.>' });
     expect(stream.state.subjects).toEqual({ 'capability.lost.default.agent.write': 1 });
+  });
+
+  it('declares nobody lost whose heartbeats ran out because the bus was away', async () => {
+    await Promise.all(services.splice(0).map((service) => service.stop()));
+    await boot(4_000);
+    await client.registerMany({ facets: [facet('brief'), facet('copy')] });
+    const heartbeat = { intervalSeconds: 0.5, timeoutSeconds: 1 };
+    const beats = new BucketWriter(nc, Bucket.heartbeats);
+    const beat = (id: string, ttlMs = 1_000): Promise<unknown> => beats.put(`default.${id}.one`, '', { ttlMs });
+    for (const id of ['agent.stays', 'agent.gone']) {
+      await beat(id, 60_000);
+      await client.register(capability(id, { heartbeat }), 'one');
+    }
+    await Promise.all([beat('agent.stays'), beat('agent.gone')]);
+    await nats.kill();
+    await new Promise((resolve) => setTimeout(resolve, 1_200));
+    await nats.restart();
+    await beat('agent.stays', 60_000);
+    await until(() => statusOf('agent.gone') === 'inactive', 'the loss of the one that is gone');
+    expect(statusOf('agent.stays')).toBe('active');
+    expect(await announced('capability.lost', 'agent.gone')).toBe(true);
+    expect(await announced('capability.lost', 'agent.stays')).toBe(false);
   });
 
   it('is rebuilt from whichever of its three memories is left', async () => {
