@@ -151,7 +151,7 @@ function branchesOf({ replan, policies }: DeltaQuestion): Branch[] {
  * the answer, but must not pass for theirs.
  */
 function lackingBranches(branches: readonly Branch[], standing: readonly StandingNode[]): Branch[] {
-  const ofBranches = standing.filter((node) => node.branchId !== undefined && node.kind === 'execution');
+  const ofBranches = standing.filter((node) => node.branchId !== undefined && node.kind !== 'branch');
   const facets = new Set(ofBranches.flatMap((node) => node.writes));
   return branches.filter((branch) =>
     [...facets].some((facet) => !ofBranches.some((node) => node.branchId === branch.id && node.writes.includes(facet))),

@@ -3,11 +3,15 @@ import {
   type Facet,
   type NodeKind,
   type NormalizedPolicies,
+  type PlanCause,
   type RegisteredCapability,
   type TaskEnvelope,
 } from '@flex/contracts';
 import * as fc from 'fast-check';
 import { validateDraft } from '../validation/validate-draft.js';
+import { mergeDelta } from '../delta/merge-delta.js';
+import { validateDelta } from '../validation/validate-delta.js';
+import { assembleDelta, type ReplanContext } from './assemble-delta.js';
 import { assemble } from './assemble.js';
 import { snapshotOf } from './seed-catalogue.spec.js';
 
@@ -165,5 +169,86 @@ describe('Whatever is registered and asked for', () => {
       }),
       { numRuns: 150 },
     );
+  });
+
+  it('a delta, after whatever was done and for whatever reason, is valid and leaves alone what is done', () => {
+    const causes = fc.constantFrom<PlanCause['kind']>(
+      'policy',
+      'hitl',
+      'capability_lost',
+      'retries_exhausted',
+      'signal',
+      'branch',
+      'operator',
+    );
+    const progresses = fc.record({
+      done: fc.nat(8),
+      busy: fc.nat(2),
+      lost: fc.nat(4),
+      cause: causes,
+      blamed: fc.nat(8),
+    });
+    let merged = 0;
+    fc.assert(
+      fc.property(
+        facets,
+        capabilities,
+        envelopes,
+        progresses,
+        fc.boolean(),
+        (catalogue, registered, envelope, progress, branched) => {
+          const branches = branched ? ['x', 'y'].map((id) => ({ id, label: id })) : [];
+          const rules = { ...noPolicies(), planner: { ...noPolicies().planner, branches } };
+          const snapshot = snapshotOf(registered, catalogue);
+          const ask = { envelope, policies: rules, snapshot, budgetMs: 1000, clock: () => 0 };
+          const question = { runId: 'r', tenant: 'default', envelope, policies: rules, snapshot };
+          const first = assemble(ask);
+          const plan =
+            first.draft && validateDraft(question, first.draft, { attempts: 1, cause: { kind: 'initial' } }).plan;
+          if (plan === undefined) return;
+          const ids = plan.nodes.map((node) => node.id);
+          const completed = ids.slice(0, progress.done);
+          const running = ids.slice(progress.done, progress.done + progress.busy);
+          const cause: PlanCause = { kind: progress.cause, nodeId: ids[progress.blamed % ids.length] };
+          const failing = progress.cause === 'retries_exhausted' ? ids[progress.done + progress.busy] : undefined;
+          const failed = failing === undefined ? [] : [{ nodeId: failing, message: 'no' }];
+          const lost = plan.nodes[progress.lost]?.capabilityId;
+          const replan: ReplanContext = {
+            baseVersion: 1,
+            plan,
+            completed,
+            running,
+            failed,
+            available: [
+              ...Object.keys(envelope.inputs ?? {}),
+              ...plan.nodes.slice(0, progress.done).flatMap((node) => node.facets.output),
+            ],
+            exclude: lost !== undefined && progress.cause === 'capability_lost' ? [lost] : [],
+            branchRequests: progress.cause === 'branch' ? [{ id: 'new', label: 'New' }] : [],
+          };
+          const { delta, diagnostics } = assembleDelta({ ...ask, replan, cause });
+          const judged = validateDelta(
+            { ...question, available: replan.available },
+            plan,
+            {
+              completed: new Set(completed),
+              running: new Set(running),
+              failed: new Set(failed.map((node) => node.nodeId)),
+            },
+            delta,
+            { attempts: 1, cause },
+          );
+          const errors = judged.diagnostics.filter((found) => found.severity === 'error');
+          if (!diagnostics.some((found) => found.severity === 'error')) expect(errors).toEqual([]);
+          if (judged.delta === undefined) return;
+          merged += 1;
+          const after = mergeDelta(plan, judged.delta, { cause });
+          for (const id of completed)
+            expect(after.nodes.find((node) => node.id === id)).toBe(plan.nodes.find((node) => node.id === id));
+        },
+      ),
+      { numRuns: 300 },
+    );
+    expect(merged).toBeGreaterThan(100);
   });
 });
