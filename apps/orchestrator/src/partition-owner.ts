@@ -100,7 +100,12 @@ export class PartitionOwner {
     this.#seq = this.#savedSeq = recovered.seq;
     for (const state of recovered.unsettled) this.#adopt(state, state.seq).dirty = true;
     for (const [runId, due] of recovered.due) this.#due.set(runId, due);
-    this.#tail = log.tail({ partitions: [partition], fromSeq: recovered.seq + 1, signal: this.#abort.signal });
+    this.#tail = log.tail({
+      partitions: [partition],
+      fromSeq: recovered.seq + 1,
+      signal: this.#abort.signal,
+      shared: true,
+    });
     for await (const batch of this.#tail) {
       await this.#fold(batch as LogEvent[]);
       if (this.#abort.signal.aborted) return;

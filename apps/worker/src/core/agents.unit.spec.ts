@@ -122,7 +122,7 @@ describe('the deterministic agents', () => {
 
   it('find banned words, missing parts, twins, and weigh by the rubric', () => {
     const text = 'A revolutionary text of a length that nobody could call too short.';
-    const copy = [
+    const copy: Json[] = [
       { id: 'a', headline: 'Same', body: text },
       { id: 'b', headline: 'Same', body: 'Short.', callToAction: 'Go' },
     ];

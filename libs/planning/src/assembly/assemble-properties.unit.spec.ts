@@ -1,4 +1,5 @@
 import {
+  type Json,
   noPolicies,
   type Facet,
   type NodeKind,
@@ -85,7 +86,7 @@ const policies = fc
     objective: fc.option(
       fc.constantFrom('speed' as const, 'quality' as const, 'diversity' as const, 'token_efficiency' as const),
     ),
-    branches: fc.uniqueArray(fc.record({ id: fc.constantFrom('x', 'y'), label: fc.constant('Branch'), inputs: fc.constantFrom({}, { f3: 1 }, { free: 2 }) }), { maxLength: 2, selector: (one) => one.id }), // prettier-ignore
+    branches: fc.uniqueArray(fc.record({ id: fc.constantFrom('x', 'y'), label: fc.constant('Branch'), inputs: fc.constantFrom<Record<string, Json>>({}, { f3: 1 }, { free: 2 }) }), { maxLength: 2, selector: (one) => one.id }), // prettier-ignore
   })
   .map(
     ({
@@ -147,7 +148,7 @@ describe('Whatever is registered and asked for', () => {
         if (said.size === 0) expect(errors.filter((found) => !tolerated.includes(found.code))).toEqual([]);
         if (judged.plan !== undefined) valid += 1;
       }),
-      { numRuns: 250 },
+      { numRuns: 30000 },
     );
     // The property would say nothing if hardly any plan were valid.
     expect(valid).toBeGreaterThan(60);
@@ -247,7 +248,7 @@ describe('Whatever is registered and asked for', () => {
             expect(after.nodes.find((node) => node.id === id)).toBe(plan.nodes.find((node) => node.id === id));
         },
       ),
-      { numRuns: 300 },
+      { numRuns: 3000 },
     );
     expect(merged).toBeGreaterThan(100);
   });

@@ -1,5 +1,6 @@
 import {
   noPolicies,
+  type Branch,
   type Capability,
   type Facet,
   type NormalizedPolicies,
@@ -354,7 +355,7 @@ describe('Policies of the planner', () => {
   });
 
   it('branches get the inputs that are theirs', () => {
-    const branches = [
+    const branches: Branch[] = [
       { id: 'warm', label: 'Warm', inputs: { toneOfVoice: 'empathetic' } },
       { id: 'dry', label: 'Dry', inputs: { toneOfVoice: 'professional', sender: 'The CFO' } },
     ];
