@@ -107,10 +107,12 @@ export function summarize(run: RunSummary, event: StoredEvent): void {
   if (!isEnded(run.status)) run.status = openStatus(run);
 }
 
+const NONE: TaskView[] = [];
+
 /** Ended > paused > planning > waiting for people > running: the strongest reason why nothing, or something, happens. */
 function openStatus({ flags, tasks }: RunSummary): RunStatus {
   if (flags.paused) return 'paused';
-  const open = [...tasks.values()].filter((task) => task.status === 'open');
+  const open = tasks.size === 0 ? NONE : [...tasks.values()].filter((task) => task.status === 'open');
   if (open.some((task) => task.kind === 'review')) return 'awaiting_review';
   if (open.some((task) => task.kind === 'escalation' || task.kind === 'approval')) return 'awaiting_human';
   if (flags.planning) return flags.planned ? 'replanning' : 'planning';

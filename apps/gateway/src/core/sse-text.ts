@@ -1,4 +1,4 @@
-import { parseFrameId, type Frame, type FrameCursor, type FrameType } from '@flex/contracts';
+import type { Frame, FrameCursor, FrameType } from '@flex/contracts';
 
 /** A frame as it goes over the wire, encoded once for everybody who watches the run. */
 export interface EncodedFrame extends FrameCursor {
@@ -8,11 +8,10 @@ export interface EncodedFrame extends FrameCursor {
 
 const encoder = new TextEncoder();
 
-export function encodeFrame(frame: Frame): EncodedFrame {
-  const cursor = parseFrameId(frame.id);
-  if (!cursor) throw new Error(`not a frame id: ${frame.id}`);
+/** `index`: which of its event's frames it is. */
+export function encodeFrame(frame: Frame, seq: number, index: number): EncodedFrame {
   const text = `id: ${frame.id}\nevent: ${frame.type}\ndata: ${JSON.stringify(frame)}\n\n`;
-  return { ...cursor, type: frame.type, bytes: encoder.encode(text) };
+  return { seq, index, type: frame.type, bytes: encoder.encode(text) };
 }
 
 /** What a stream says about itself: without an id, so that the reader's cursor stays where it is. */

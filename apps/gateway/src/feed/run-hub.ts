@@ -126,8 +126,9 @@ export class RunHub {
 
   #apply(event: StoredEvent): void {
     if (event.seq <= this.summary.lastSeq) return;
-    for (const frame of project(this.#projection, event)) {
-      const encoded = encodeFrame(frame);
+    const frames = project(this.#projection, event);
+    for (let index = 0; index < frames.length; index++) {
+      const encoded = encodeFrame(frames[index]!, event.seq, index);
       this.#frames.push(encoded);
       this.#bytes += encoded.bytes.length;
     }

@@ -94,8 +94,8 @@ export class RunStream implements HubWatcher {
     const projection = initialProjection(this.hub.runId);
     try {
       for await (const event of this.history.read(this.hub.runId)) {
-        for (const frame of project(projection, event)) {
-          const encoded = encodeFrame(frame);
+        for (const [index, frame] of project(projection, event).entries()) {
+          const encoded = encodeFrame(frame, event.seq, index);
           if (!isAfter(encoded, this.#cursor)) continue;
           this.#cursor = encoded;
           if (this.#wanted(encoded)) this.output.write(encoded.bytes);
