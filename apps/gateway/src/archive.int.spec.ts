@@ -97,6 +97,38 @@ describe('runs that have ended', () => {
     expect(await api.json('/runs?limit=100')).toEqual(before);
   });
 
+  it('are listed whatever their tasks and labels hold', async () => {
+    const odd = 'a\u0000b\\u0000c\ud800d';
+    const runId = await api.submit({ ...envelope, objective: `x${odd}`, metadata: { labels: { odd } } });
+    const assignment = { role: odd };
+    await played.append('hitl.requested', runId, {
+      task: {
+        taskId: `${runId}-1-1`,
+        kind: 'approval',
+        prompt: odd,
+        onTimeout: 'none',
+        round: 0,
+        dueAt: 1234567890123.25,
+        assignment,
+      },
+    });
+    await until(
+      async () =>
+        (await api.json<{ items: { runId: string }[] }>('/tasks?status=open')).items.some(
+          (task) => task.runId === runId,
+        ),
+      'the task',
+    );
+    await played.append('hitl.requested', runId, {
+      task: { taskId: `${runId}-2-1`, kind: 'approval', prompt: 'x', onTimeout: 'none', round: 0, dueAt: 1e300 },
+    });
+    const next = await api.submit();
+    await until(
+      async () => (await api.json<{ items: { runId: string }[] }>('/runs?limit=1')).items[0]?.runId === next,
+      'the next run',
+    );
+  });
+
   it('can be deleted, open ones not', async () => {
     const runId = await api.submit();
     expect((await api.send('DELETE', `/runs/${runId}`)).status).toBe(409);

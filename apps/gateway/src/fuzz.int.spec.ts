@@ -4,7 +4,7 @@ import { startNats, startPostgres, type TestNats, type TestPostgres } from '@fle
 import type { GatewayConfig } from './gateway-config.js';
 import { gatewayService } from './gateway-service.js';
 import { Fuzzer, fuzz } from './testing/fuzz.js';
-import { GatewayCaller, PlayedServices } from './testing/gateway-fixture.js';
+import { GatewayCaller, PlayedServices, until } from './testing/gateway-fixture.js';
 
 /** More of them with FLEX_FUZZ_REQUESTS=50000, another sequence with FLEX_FUZZ_SEED. */
 const COUNT = Number(process.env['FLEX_FUZZ_REQUESTS'] ?? 600);
@@ -57,6 +57,12 @@ describe('whatever is sent', () => {
       expect(faults).toEqual([]);
       expect(Object.keys(statuses).length).toBeGreaterThan(4);
       expect((await fetch(`${gateway.url}/health/ready`)).status).toBe(200);
+      // Nothing of all that may have stopped the projection.
+      const last = await api.submit();
+      await until(
+        async () => (await api.json<{ items: { runId: string }[] }>('/runs?limit=1')).items[0]?.runId === last,
+        'the list',
+      );
       await nc.close();
     },
     60_000 + COUNT * 60,

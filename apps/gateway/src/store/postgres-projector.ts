@@ -34,6 +34,13 @@ const CHECKPOINT = 'read-models';
 const RETRY_MS = 1_000;
 
 type Db = Kysely<GatewayDatabase>;
+interface Change {
+  row: RunRow;
+  change: TaskChange;
+}
+
+/** SQLSTATE class 22: the data, not the database; trying again cannot help. */
+const isDataFault = (error: unknown): boolean => String((error as { code?: unknown }).code ?? '').startsWith('22');
 
 /**
  * Keeps the read models in Postgres current: one replica at a time, in order, from a checkpoint that is written in the
@@ -119,7 +126,7 @@ export class PostgresProjector {
   async #project(batch: readonly Delivered[]): Promise<void> {
     await this.#cacheRows(batch);
     const touched = new Set<RunRow>();
-    const changes: { row: RunRow; change: TaskChange }[] = [];
+    const changes: Change[] = [];
     for (const delivered of batch) {
       const subject = parseSubject(delivered.message.subject);
       if (!subject) continue;
@@ -136,14 +143,39 @@ export class PostgresProjector {
     }
     const checkpoint = batch.at(-1)!.delivery.seq;
     const rows = [...touched];
-    await this.db.transaction().execute(async (trx) => {
-      await saveRows(trx, rows);
-      for (const { row, change } of changes) await applyTaskChange(trx, row.runId, change);
-      await this.#saveCheckpoint(trx, checkpoint);
-    });
+    try {
+      await this.#commit(rows, changes, checkpoint);
+    } catch (error) {
+      if (!isDataFault(error)) throw error;
+      await this.#commitOneByOne(rows, changes, checkpoint);
+    }
     this.#checkpoint = checkpoint;
     this.onCommitted(rows);
     this.#forget();
+  }
+
+  async #commit(rows: RunRow[], changes: Change[], checkpoint?: number): Promise<void> {
+    await this.db.transaction().execute(async (trx) => {
+      await saveRows(trx, rows);
+      for (const { row, change } of changes) await applyTaskChange(trx, row.runId, change);
+      if (checkpoint !== undefined) await this.#saveCheckpoint(trx, checkpoint);
+    });
+  }
+
+  /** Something that Postgres does not take must not hold up everybody else for ever. */
+  async #commitOneByOne(rows: RunRow[], changes: Change[], checkpoint: number): Promise<void> {
+    for (const row of rows) {
+      try {
+        await this.#commit(
+          [row],
+          changes.filter((change) => change.row === row),
+        );
+      } catch (error) {
+        if (!isDataFault(error)) throw error;
+        this.logger.error({ runId: row.runId, reason: reasonOf(error) }, 'a run cannot be listed');
+      }
+    }
+    await this.#commit([], [], checkpoint);
   }
 
   async #saveCheckpoint(trx: Transaction<GatewayDatabase>, seq: number): Promise<void> {

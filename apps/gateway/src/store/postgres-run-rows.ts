@@ -66,5 +66,9 @@ export async function saveRows(db: Db, rows: readonly RunRow[]): Promise<void> {
   }
 }
 
-/** Postgres has no NUL in text, JSON has. */
-export const clean = (text: string): string => text.replaceAll('\u0000', '').replaceAll('\\u0000', '');
+const ESCAPED_NUL = /(?<!\\)((?:\\\\)*)\\u0000/g;
+const ESCAPED_SURROGATE = /(?<!\\)((?:\\\\)*)\\ud[89a-f][0-9a-f]{2}/g;
+
+/** Text, or JSON as text, that Postgres takes: it has neither NUL nor halves of characters, JSON may have both. */
+export const clean = (text: string): string =>
+  text.replaceAll('\u0000', '').replaceAll(ESCAPED_NUL, '$1').replaceAll(ESCAPED_SURROGATE, '$1\ufffd');

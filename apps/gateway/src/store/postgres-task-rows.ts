@@ -14,10 +14,10 @@ export async function applyTaskChange(db: Kysely<GatewayDatabase>, runId: string
         tenant: task.tenant,
         kind: task.kind,
         status: 'open' as const,
-        assignee: task.assignment?.assignee ?? null,
-        role: task.assignment?.role ?? null,
+        assignee: optional(task.assignment?.assignee),
+        role: optional(task.assignment?.role),
         requested_at: task.requestedAt,
-        due_at: task.dueAt ?? null,
+        due_at: task.dueAt === undefined ? null : Math.round(task.dueAt),
         task: clean(JSON.stringify(task)),
       };
       await db
@@ -60,5 +60,6 @@ export async function applyTaskChange(db: Kysely<GatewayDatabase>, runId: string
   }
 }
 
+const optional = (text: string | undefined): string | null => (text === undefined ? null : clean(text));
 const update = (db: Kysely<GatewayDatabase>, status: 'answered' | 'closed', patch: object) =>
   db.updateTable('gateway.tasks').set({ status, task: sql<string>`task || ${clean(JSON.stringify(patch))}::jsonb` });
