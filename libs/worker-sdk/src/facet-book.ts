@@ -1,7 +1,7 @@
 import type { NatsConnection } from '@nats-io/nats-core';
 import { DEFAULT_TENANT, type Capability, type Facet, type Json, type ValidationIssue } from '@flex/contracts';
 import { Bucket, BucketWatch, changeOf, facetKey, type BucketEntry } from '@flex/events';
-import { issuesAgainst } from './schema-validator.js';
+import { issuesAgainstKept } from './schema-validator.js';
 
 /**
  * The facets that this worker's capabilities speak of, as the registry has them now: their schemas, and under which
@@ -74,7 +74,7 @@ export class FacetBook {
       }
       const known = this.get(facet, tenant);
       if (!known) continue;
-      for (const issue of issuesAgainst(known.schema, value)) {
+      for (const issue of issuesAgainstKept(known.schema, value)) {
         issues.push({ ...issue, pointer: `/${facet}${issue.pointer}`, facet, title: known.title });
       }
     }

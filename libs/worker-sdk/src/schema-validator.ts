@@ -19,15 +19,31 @@ function compile(schema: JsonSchema): ValidateFunction | undefined {
   }
 }
 
-/** Issues of a value against a schema; compiled once per schema text. */
+/** Schemas that stay: those of facets, which every step of a capability looks at. */
+const kept = new WeakMap<object, ValidateFunction | undefined>();
+
+/** Issues of a value against a schema that comes with each step; compiled once per schema text. */
 export function issuesAgainst(schema: JsonSchema | undefined, value: unknown): ValidationIssue[] {
-  if (schema === undefined || schema === true) return [];
+  return schema === undefined || schema === true ? [] : judge(validatorOf(schema), value);
+}
+
+/** The same for a schema object that is kept: its text is looked at once. */
+export function issuesAgainstKept(schema: JsonSchema, value: unknown): ValidationIssue[] {
+  if (typeof schema !== 'object') return issuesAgainst(schema, value);
+  let validate = kept.get(schema);
+  if (!validate && !kept.has(schema)) kept.set(schema, (validate = validatorOf(schema)));
+  return judge(validate, value);
+}
+
+function validatorOf(schema: JsonSchema): ValidateFunction | undefined {
   const text = JSON.stringify(schema);
   let validate = compiled.get(text);
   if (!validate && !compiled.has(text)) {
     if (compiled.size >= REMEMBERED) compiled.clear();
     compiled.set(text, (validate = compile(schema)));
   }
-  if (!validate || validate(value)) return [];
-  return toIssues(validate.errors ?? []);
+  return validate;
 }
+
+const judge = (validate: ValidateFunction | undefined, value: unknown): ValidationIssue[] =>
+  !validate || validate(value) ? [] : toIssues(validate.errors ?? []);
