@@ -1,3 +1,6 @@
+/** What a Date can hold: deadlines are computed from what users write. */
+const LAST_DAY = 8.64e15;
+
 let last = Number.NaN;
 let text = '';
 
@@ -5,7 +8,7 @@ let text = '';
 export function timestampOf(ms: number): string {
   if (ms !== last) {
     last = ms;
-    text = new Date(ms).toISOString();
+    text = new Date(Math.max(-LAST_DAY, Math.min(LAST_DAY, ms)) || 0).toISOString();
   }
   return text;
 }

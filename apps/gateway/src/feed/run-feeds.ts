@@ -158,8 +158,15 @@ export class RunFeeds {
       const decoded = this.#decode(message, delivery);
       const event = decoded instanceof Promise ? await decoded : decoded;
       if (!event) continue;
-      hub.push(event);
-      touched.add(hub);
+      try {
+        hub.push(event);
+        touched.add(hub);
+      } catch (error) {
+        // One run that cannot be shown must not end the streams of all others.
+        this.logger.error({ runId: hub.runId, seq: delivery.seq, reason: reasonOf(error) }, 'a run cannot be shown');
+        this.#hubs.delete(hub.runId);
+        hub.fail(error as Error);
+      }
     }
     for (const hub of touched) hub.flush();
   }

@@ -1,11 +1,13 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { sql, type Kysely } from 'kysely';
 import {
+  ContractViolation,
   LOG_STREAM,
   OrderedReader,
   parseSubject,
   decodeDelivered,
   reasonOf,
+  type Delivered,
   type EventLog,
   type LogEvent,
 } from '@flex/events';
@@ -109,6 +111,16 @@ export class PostgresArchivist {
     });
   }
 
+  /** What breaks its contract is no part of the history; it lies in the dead letters. */
+  async #decode(message: Delivered['message'], { seq, time }: Delivered['delivery']): Promise<LogEvent | undefined> {
+    try {
+      return (await decodeDelivered(message, seq, time, this.log.claims)) as unknown as LogEvent;
+    } catch (error) {
+      if (error instanceof ContractViolation) return undefined;
+      throw error;
+    }
+  }
+
   async #store(run: Ended, events: LogEvent[]): Promise<void> {
     const history = events.length > 0 ? await packHistory(events) : undefined;
     await this.db.transaction().execute(async (trx) => {
@@ -153,8 +165,8 @@ export class PostgresArchivist {
         for (const { message, delivery } of batch) {
           seq = delivery.seq;
           const events = histories.get(parseSubject(message.subject)?.runId ?? '');
-          if (events)
-            events.push((await decodeDelivered(message, seq, delivery.time, this.log.claims)) as unknown as LogEvent);
+          const event = events && (await this.#decode(message, delivery));
+          if (event) events.push(event);
         }
       }
     } finally {
