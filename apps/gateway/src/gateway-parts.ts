@@ -6,6 +6,7 @@ import type { GatewayConfig } from './gateway-config.js';
 import { RunFeeds } from './feed/run-feeds.js';
 import { StoredHistory } from './feed/stored-history.js';
 import { StreamGate } from './http/stream-gate.js';
+import { observeStreams } from './http/stream-meter.js';
 import { EnvelopeCheck } from './runs/envelope-check.js';
 import { Forks } from './runs/forks.js';
 import { LogDesk } from './runs/log-desk.js';
@@ -48,6 +49,7 @@ export class GatewayParts {
     this.history = new StoredHistory(this.log, this.db);
     this.feeds = new RunFeeds(this.log, this.history, logger);
     this.gate = new StreamGate(config.maxStreams, config.maxStreamsPerTenant, logger);
+    observeStreams(this.gate);
     this.runs = new RunReader(this.feeds, this.history);
     this.listings = new PostgresListings(this.db);
     this.idempotency = new Idempotency(this.db);

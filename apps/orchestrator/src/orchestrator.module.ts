@@ -4,6 +4,7 @@ import { migrate } from '@flex/events/postgres';
 import type { ServiceContext } from '@flex/events/service';
 import { defaultSettings } from './core/step.js';
 import type { OrchestratorConfig } from './orchestrator-config.js';
+import { observePartitions } from './meters.js';
 import { Partitions } from './partitions.js';
 import { migrations, PostgresSnapshots, type SnapshotTables } from './postgres-snapshots.js';
 
@@ -33,6 +34,7 @@ export async function orchestratorModule(service: ServiceContext<OrchestratorCon
     snapshotEveryMs: config.snapshotMs,
     window: config.appendWindow,
   });
+  observePartitions(partitions);
   registry.onChange((changes) => {
     if (changes.some((change) => change.kind === 'capability' && change.value?.status !== 'active'))
       partitions.recheck();

@@ -9,6 +9,7 @@ import { evolve, initial } from './core/evolve.js';
 import { indexOf, NEVER, type RunState } from './core/state.js';
 import type { Settings } from './core/step.js';
 import { DueTimes } from './due-times.js';
+import { countDecision } from './meters.js';
 import { frozen, type PostgresSnapshots } from './postgres-snapshots.js';
 import type { RunEntry } from './run-entry.js';
 
@@ -292,8 +293,10 @@ export class PartitionOwner {
       event.data.chain = { ...state.chain, seq: state.seq };
     event.traceparent ??= entry.traceparent;
     entry.pending++;
+    const began = performance.now();
     this.#writer!.append(event).then(
       (ack) => {
+        countDecision(event.type, began);
         entry.pending--;
         entry.acked = Math.max(entry.acked, ack.seq);
         if (entry.pending === 0 && entry.acked <= state.seq && entry.dirty) this.#decideAll();

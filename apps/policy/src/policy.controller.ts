@@ -4,6 +4,7 @@ import { EventLog, type LogEvent } from '@flex/events';
 import { OnEvent } from '@flex/events/nest';
 import { ServiceContext } from '@flex/events/service';
 import { onPolicyRequested, onRunSubmitted } from './core/policy-decisions.js';
+import { countTrigger } from './trigger-meter.js';
 
 /**
  * Reads submissions and occasions from the log and appends what follows from them. Keeps nothing between two events: a
@@ -32,6 +33,7 @@ export class PolicyController {
     await this.log.append(verdict);
     if (verdict.type === 'policy.evaluated') return;
     const { policyId, action, nodeId } = verdict.data;
+    countTrigger(action.type);
     this.service.log.info({ runId: event.runId, policyId, action: action.type, nodeId }, 'a policy acts');
   }
 }

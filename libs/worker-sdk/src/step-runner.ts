@@ -9,6 +9,7 @@ import { ProgressVoice } from './progress-voice.js';
 import { Interrupted, RunningStep } from './running-step.js';
 import { issuesAgainst } from './schema-validator.js';
 import { StepContext } from './step-context.js';
+import { recordStep } from './step-meter.js';
 import { inSpan } from './step-span.js';
 
 type Dispatched = LogEvent<'node.dispatched'>;
@@ -60,6 +61,8 @@ export class StepRunner {
       report.attempt = attempt;
       report.worker = this.options.instance;
       report.durationMs = Math.round(performance.now() - began);
+      const { capabilityId } = this.options.definition.capability;
+      recordStep(capabilityId, report.error ? 'failed' : 'completed', report.durationMs);
       await this.#report(runId, key, event.traceparent, report);
     } finally {
       step.done();

@@ -1,0 +1,331 @@
+/**
+ * The files of deploy/ against the code they deploy: nothing is named that does not exist, nothing misspelt, and every
+ * service is as confined and as observed as the others.
+ */
+import { existsSync, readdirSync, readFileSync, statSync } from 'node:fs';
+import { basename, dirname, join } from 'node:path';
+import { parseAllDocuments } from 'yaml';
+import { natsAuthorization } from '@flex/events';
+import { CHECKOUT } from './checkout.js';
+
+type Fields = Record<string, any>; // oxlint-disable-line no-explicit-any
+
+const root = CHECKOUT;
+const deploy = join(root, 'deploy');
+const read = (...path: string[]): string => readFileSync(join(...path), 'utf8');
+
+function filesUnder(folder: string, suffix: RegExp): string[] {
+  return readdirSync(folder, { recursive: true, encoding: 'utf8' })
+    .map((name) => join(folder, name))
+    .filter((path) => suffix.test(path) && !/node_modules|\/dist\//.test(path) && statSync(path).isFile())
+    .sort();
+}
+
+/** Every document of a YAML file; a duplicate key or a syntax error is one. */
+function documents(path: string): Fields[] {
+  return parseAllDocuments(read(path), { merge: true, uniqueKeys: true }).map((document) => {
+    expect(document.errors).toEqual([]);
+    return document.toJS() as Fields;
+  });
+}
+
+const services = readdirSync(join(root, 'apps')).sort();
+const known = new Set(
+  ['apps', 'libs'].flatMap((folder) =>
+    filesUnder(join(root, folder), /config[a-z]*\.ts$/).flatMap((path) =>
+      [...read(path).matchAll(/@Env\('([A-Z_0-9]+)'\)/g)].map((match) => match[1]!),
+    ),
+  ),
+);
+const isKnown = (name: string): boolean => known.has(name) || /^(OTEL|NODE)_[A-Z_]+$/.test(name);
+const unknownOf = (names: string[]): string[] => names.filter((name) => !isKnown(name));
+
+describe('deploy/', () => {
+  it('is YAML that parses, and JSON that does', () => {
+    const yaml = filesUnder(deploy, /\.ya?ml$/);
+    expect(yaml.length).toBeGreaterThan(10);
+    for (const path of yaml) expect(documents(path).length).toBeGreaterThan(0);
+    for (const path of filesUnder(join(deploy, 'grafana'), /\.json$/)) JSON.parse(read(path));
+  });
+
+  it('grants on NATS what the code says', () => {
+    const users = ['gateway', 'planner', 'policy', 'registry', 'orchestrator', 'worker', 'operator'];
+    const passwords = Object.fromEntries(users.map((user) => [user, `$${user.toUpperCase()}_PASSWORD`]));
+    for (const path of ['compose/nats/users.conf', 'kubernetes/base/nats/users.conf']) {
+      expect(read(deploy, path).split('\n').slice(1).join('\n')).toBe(natsAuthorization(passwords));
+    }
+  });
+
+  it('knows the environment variables of the code', () => {
+    expect([...known]).toEqual(
+      expect.arrayContaining(['NATS_URL', 'DATABASE_URL', 'FLEX_API_KEYS', 'OPENAI_BASE_URL']),
+    );
+    expect(isKnown('FLEX_NO_SUCH_THING')).toBe(false);
+  });
+
+  it('has an image that copies every manifest of the workspace', () => {
+    const dockerfile = read(deploy, 'images/Dockerfile');
+    for (const folder of ['apps', 'libs']) {
+      for (const name of readdirSync(join(root, folder))) {
+        expect(dockerfile).toContain(`COPY ${folder}/${name}/package.json`);
+      }
+    }
+    const sources = [...dockerfile.matchAll(/^COPY (?!--from)(.+)$/gm)].flatMap((match) =>
+      match[1]!.split(' ').slice(0, -1),
+    );
+    for (const source of sources) expect([source, existsSync(join(root, source))]).toEqual([source, true]);
+    expect(unknownOf([...dockerfile.matchAll(/^(?:ENV| {4})\s*([A-Z_]+)=/gm)].map((match) => match[1]!))).toEqual([]);
+    expect(dockerfile).toMatch(/^USER 10001:10001$/m);
+    expect(dockerfile).toMatch(/^HEALTHCHECK /m);
+    expect(dockerfile).toMatch(/npm ci --omit=dev/);
+  });
+});
+
+describe('compose', () => {
+  const [file] = documents(join(deploy, 'compose/compose.yaml')) as [Fields];
+  const all = file['services'] as Record<string, Fields>;
+
+  it('runs the six services, and has no field that compose does not know', () => {
+    expect(Object.keys(all)).toEqual(expect.arrayContaining([...services, 'nats', 'postgres']));
+    expect(strangers(file, ['name', 'services', 'networks', 'volumes'])).toEqual([]);
+    for (const service of Object.values(all)) expect(strangers(service, COMPOSE_SERVICE)).toEqual([]);
+  });
+
+  it.each(services)('%s: built from its app, confined, healthy only when ready, and can be scaled', (name) => {
+    const service = all[name]!;
+    expect(service['build'].args.SERVICE).toBe(name);
+    expect(existsSync(join(deploy, 'compose', service['build'].context, service['build'].dockerfile))).toBe(true);
+    expect(service).toMatchObject({ read_only: true, cap_drop: ['ALL'], environment: { NATS_USER: name } });
+    expect(service['healthcheck'].test.join(' ')).toContain('/health/ready');
+    expect(service['container_name']).toBeUndefined();
+    // A fixed port would stop the second replica.
+    if (name === 'gateway') expect(service['ports']).toEqual([expect.stringMatching(/8080-8089\}:8080$/)]);
+    else expect(service['ports']).toBeUndefined();
+    expect(unknownOf(Object.keys(service['environment']))).toEqual([]);
+    for (const needed of Object.keys(service['depends_on'])) expect(all[needed]!['healthcheck']).toBeDefined();
+  });
+
+  it('mounts only what is there', () => {
+    for (const service of Object.values(all)) {
+      for (const volume of (service['volumes'] ?? []) as string[]) {
+        const source = volume.split(':')[0]!;
+        const found = source.startsWith('.') ? existsSync(join(deploy, 'compose', source)) : source in file['volumes'];
+        expect([source, found]).toEqual([source, true]);
+      }
+    }
+  });
+});
+
+describe('kubernetes', () => {
+  const folder = join(deploy, 'kubernetes');
+  const kustomizations = filesUnder(folder, /kustomization\.yaml$/);
+  const objects = filesUnder(folder, /\.yaml$/)
+    .filter((path) => !kustomizations.includes(path))
+    .flatMap((path) => documents(path));
+  const find = (kind: string, name: string): Fields => {
+    const found = objects.find((object) => object['kind'] === kind && object['metadata'].name === name);
+    if (!found) throw new Error(`there is no ${kind} ${name}`);
+    return found;
+  };
+
+  it('lists every file that it needs, and leaves none out', () => {
+    const used = new Set<string>();
+    for (const path of kustomizations) {
+      const [kustomization] = documents(path) as [Fields];
+      const names = [
+        ...(kustomization['resources'] ?? []),
+        ...(kustomization['components'] ?? []),
+        ...[...(kustomization['configMapGenerator'] ?? []), ...(kustomization['secretGenerator'] ?? [])].flatMap(
+          (generator: Fields) => [...(generator['files'] ?? []), ...(generator['envs'] ?? [])],
+        ),
+      ] as string[];
+      for (const name of names) {
+        expect([path, name, existsSync(join(dirname(path), name))]).toEqual([path, name, true]);
+        used.add(join(dirname(path), name));
+      }
+      expect(strangers(kustomization, KUSTOMIZATION)).toEqual([]);
+    }
+    const loose = filesUnder(folder, /\.(yaml|env|conf)$/).filter(
+      (path) => !used.has(path) && !kustomizations.includes(path) && !path.endsWith('.example.yaml'),
+    );
+    expect(loose).toEqual([]);
+  });
+
+  it('has no object of a kind or with a field that nobody knows', () => {
+    for (const object of objects) {
+      const fields = FIELDS[object['kind'] as string];
+      expect([object['kind'], fields !== undefined]).toEqual([object['kind'], true]);
+      const { apiVersion, top, spec } = fields!;
+      expect(object['apiVersion']).toBe(apiVersion);
+      expect(strangers(object, ['apiVersion', 'kind', 'metadata', ...top])).toEqual([]);
+      expect(strangers(object['metadata'], ['name', 'namespace', 'labels', 'annotations'])).toEqual([]);
+      expect(strangers(object['spec'] ?? {}, spec)).toEqual([]);
+      const pod = object['spec']?.template?.spec as Fields | undefined;
+      if (!pod) continue;
+      expect(strangers(pod, POD)).toEqual([]);
+      for (const container of pod['containers']) expect(strangers(container, CONTAINER)).toEqual([]);
+    }
+  });
+
+  it('sets no variable that no service reads', () => {
+    for (const path of filesUnder(folder, /config\.env$/)) {
+      const names = read(path)
+        .split('\n')
+        .filter(Boolean)
+        .map((line) => line.split('=')[0]!);
+      expect(unknownOf(names)).toEqual([]);
+    }
+    for (const path of kustomizations) {
+      const [kustomization] = documents(path) as [Fields];
+      for (const generator of (kustomization['configMapGenerator'] ?? []) as Fields[]) {
+        expect(unknownOf((generator['literals'] ?? []).map((text: string) => text.split('=')[0]))).toEqual([]);
+      }
+    }
+  });
+
+  it.each(services)('%s: probed, limited, confined, spread, and allowed only what it needs', (name) => {
+    const pod = find('Deployment', name)['spec'].template;
+    const container = pod.spec.containers[0];
+    expect(container).toMatchObject({
+      image: `flex/${name}`,
+      livenessProbe: { httpGet: { path: '/health/live' } },
+      readinessProbe: { httpGet: { path: '/health/ready' } },
+      resources: {
+        requests: { cpu: expect.any(String), memory: expect.any(String) },
+        limits: { memory: expect.any(String) },
+      },
+      securityContext: {
+        allowPrivilegeEscalation: false,
+        readOnlyRootFilesystem: true,
+        capabilities: { drop: ['ALL'] },
+      },
+    });
+    expect(pod.spec).toMatchObject({
+      serviceAccountName: name,
+      automountServiceAccountToken: false,
+      securityContext: { runAsNonRoot: true, seccompProfile: { type: 'RuntimeDefault' } },
+    });
+    expect(pod.spec.topologySpreadConstraints).toHaveLength(2);
+    expect(unknownOf(container.env.map((variable: Fields) => variable['name']))).toEqual([]);
+    const labels = { 'app.kubernetes.io/name': name };
+    expect(pod.metadata.labels).toEqual(labels);
+    find('ServiceAccount', name);
+    expect(find('PodDisruptionBudget', name)['spec'].selector.matchLabels).toEqual(labels);
+    expect(find('NetworkPolicy', name)['spec'].podSelector.matchLabels).toEqual(labels);
+    const uses = container.env.some((variable: Fields) => variable['name'] === 'DATABASE_URL');
+    const ports = find('NetworkPolicy', name)['spec'].egress.flatMap((rule: Fields) =>
+      rule['ports'].map((p: Fields) => p['port']),
+    );
+    expect(ports.includes(5432)).toBe(uses);
+    const sources = filesUnder(join(root, 'apps', name, 'src'), /config\.ts$/).map((path) => read(path));
+    expect(sources.some((source) => source.includes('extends DatabaseConfig'))).toBe(uses);
+  });
+
+  it('scales what exists, by consumers that exist', () => {
+    const capabilities = JSON.parse(read(root, 'examples/catalog/capabilities.json')) as { capabilityId: string }[];
+    const durables = new Set([
+      ...filesUnder(join(root, 'apps'), /controller\.ts$/).flatMap((path) =>
+        [...read(path).matchAll(/durable: '([^']+)'/g)].map((match) => match[1]),
+      ),
+      ...capabilities.map(({ capabilityId }) => `worker-${capabilityId.replaceAll('.', '=')}`),
+    ]);
+    const scaled = objects.filter((object) => object['spec']?.scaleTargetRef);
+    expect(scaled.map((object) => object['metadata'].name).sort()).toEqual([
+      'gateway',
+      'orchestrator',
+      'planner',
+      'policy',
+      'worker',
+    ]);
+    for (const object of scaled) {
+      find('Deployment', object['spec'].scaleTargetRef.name);
+      for (const trigger of (object['spec'].triggers ?? []) as Fields[]) {
+        expect(trigger['metadata'].stream).toBe('FLEX');
+        expect(durables).toContain(trigger['metadata'].consumer);
+      }
+    }
+  });
+});
+
+describe('dashboards and alerts', () => {
+  const metricsOf = (text: string): string[] => [...new Set(text.match(/\b(flex|gen_ai)_[a-z_]+/g) ?? [])];
+  /** Names of the instruments that the code makes, as Prometheus spells them. */
+  const made = new Set(
+    ['apps', 'libs'].flatMap((place) =>
+      filesUnder(join(root, place), /(?<!\.spec)\.ts$/).flatMap((path) =>
+        [
+          ...read(path).matchAll(
+            /create(?:Counter|Histogram|UpDownCounter|ObservableGauge)(?:<\w+>)?\(\s*'([a-z._]+)'/g,
+          ),
+        ].map((match) => match[1]!.replaceAll('.', '_')),
+      ),
+    ),
+  );
+  const rules = filesUnder(join(deploy, 'alerts'), /\.yaml$/).flatMap((path) =>
+    documents(path).flatMap((file) => file['groups'].flatMap((group: Fields) => group['rules'])),
+  ) as Fields[];
+
+  it('ask only for metrics that a service writes', () => {
+    const texts = [
+      ...filesUnder(join(deploy, 'grafana'), /\.json$/).map((path) => read(path)),
+      ...rules.map((r) => r['expr']),
+    ];
+    const base = (metric: string): string =>
+      metric.replace(/(_seconds|_token|_USD)?(_total|_bucket|_sum|_count)?$/, '');
+    const missing = texts.flatMap(metricsOf).filter((metric) => !made.has(metric) && !made.has(base(metric)));
+    expect(missing).toEqual([]);
+  });
+
+  it('say what to do: every alert has a runbook, every runbook an alert', () => {
+    expect(rules.length).toBeGreaterThan(5);
+    for (const rule of rules) {
+      expect(strangers(rule, ['alert', 'expr', 'for', 'labels', 'annotations'])).toEqual([]);
+      expect(rule['annotations'].runbook).toBe(`docs/runbooks/${rule['alert']}.md`);
+    }
+    const books = readdirSync(join(root, 'docs/runbooks')).map((path) => basename(path, '.md'));
+    expect(books.filter((name) => name !== 'README').sort()).toEqual(
+      rules.map((rule) => rule['alert'] as string).sort(),
+    );
+  });
+
+  it('documents every variable in docs/operations.md', () => {
+    const text = read(root, 'docs/operations.md');
+    expect([...known].filter((name) => !text.includes(`\`${name}\``))).toEqual([]);
+  });
+});
+
+const strangers = (value: Fields, allowed: string[]): string[] =>
+  Object.keys(value).filter((key) => !allowed.includes(key) && !key.startsWith('x-'));
+
+const words = (text: string): string[] => text.split(' ');
+const COMPOSE_SERVICE = words(
+  'image build command environment ports volumes networks depends_on healthcheck restart read_only cap_drop ' +
+    'security_opt stop_grace_period profiles shm_size tmpfs',
+);
+const KUSTOMIZATION = words(
+  'apiVersion kind namespace resources components configMapGenerator secretGenerator labels replicas images patches',
+);
+const POD = words(
+  'serviceAccountName automountServiceAccountToken enableServiceLinks terminationGracePeriodSeconds securityContext ' +
+    'topologySpreadConstraints containers volumes',
+);
+const CONTAINER = words(
+  'name image imagePullPolicy args ports envFrom env lifecycle livenessProbe readinessProbe startupProbe resources ' +
+    'securityContext volumeMounts',
+);
+const kind = (apiVersion: string, spec: string, top = 'spec') => ({ apiVersion, top: words(top), spec: words(spec) });
+const FIELDS: Record<string, { apiVersion: string; top: string[]; spec: string[] }> = {
+  Namespace: kind('v1', ''),
+  ServiceAccount: kind('v1', '', 'automountServiceAccountToken'),
+  Secret: kind('v1', '', 'stringData'),
+  Service: kind('v1', 'clusterIP publishNotReadyAddresses selector ports'),
+  Deployment: kind('apps/v1', 'replicas revisionHistoryLimit strategy selector template'),
+  StatefulSet: kind('apps/v1', 'serviceName replicas podManagementPolicy selector template volumeClaimTemplates'),
+  PodDisruptionBudget: kind('policy/v1', 'maxUnavailable selector'),
+  NetworkPolicy: kind('networking.k8s.io/v1', 'podSelector policyTypes ingress egress'),
+  HorizontalPodAutoscaler: kind('autoscaling/v2', 'scaleTargetRef minReplicas maxReplicas metrics behavior'),
+  ScaledObject: kind(
+    'keda.sh/v1alpha1',
+    'scaleTargetRef minReplicaCount maxReplicaCount pollingInterval cooldownPeriod triggers',
+  ),
+};
