@@ -23,6 +23,7 @@ export function screenLines(
         { nodes, edges: view.edges },
         {
           paint,
+          predecessors: false,
           status: (id) => view.byNode.get(id)?.status ?? 'pending',
           note: (node) => noteOf(view, node, now, paint),
         },
@@ -55,7 +56,7 @@ function noteOf(view: RunView, node: TreeNode, now: number, paint: Paint): strin
   const state = view.byNode.get(node.id);
   if (!state) return undefined;
   const parts: string[] = [];
-  if (state.startedAt !== undefined) parts.push(duration((state.endedAt ?? now) - state.startedAt));
+  if (state.startedAt !== undefined) parts.push(duration(Math.max(0, (state.endedAt ?? now) - state.startedAt)));
   if ((state.attempt ?? 1) > 1) parts.push(`attempt ${state.attempt}`);
   if (state.status === 'running' && state.fraction !== undefined) parts.push(`${Math.round(state.fraction * 100)} %`);
   if (state.status === 'running' && state.message) parts.push(fit(state.message, 60));

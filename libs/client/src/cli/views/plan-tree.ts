@@ -3,7 +3,8 @@ import { plain, type Paint } from '../terminal.js';
 import { nodeGlyphs } from './glyphs.js';
 
 /** The part of a plan that the tree shows. */
-export type TreeNode = Pick<PlanNode, 'id' | 'kind' | 'label'> & Partial<Pick<PlanNode, 'capabilityId' | 'branchId'>>;
+export type TreeNode = Pick<PlanNode, 'id' | 'kind' | 'label'> &
+  Partial<Pick<PlanNode, 'capabilityId' | 'derivedFrom' | 'agentType' | 'branchId'>>;
 export interface Tree {
   nodes: readonly TreeNode[];
   edges: readonly Pick<PlanEdge, 'from' | 'to'>[];
@@ -16,6 +17,8 @@ export interface TreeOptions {
   note?: (node: TreeNode) => string | undefined;
   /** Sign before a node, instead of its status. */
   sign?: (node: TreeNode) => string;
+  /** Names the further predecessors of a node; default true. */
+  predecessors?: boolean;
   /** Nodes to show; a note says how many were left out. */
   limit?: number;
 }
@@ -61,15 +64,22 @@ function nodeLine(node: TreeNode, others: readonly string[], options: TreeOption
   const sign = options.sign ? options.sign(node) : status ? paint(colour, glyph) : '•';
   const done = status === 'skipped' || status === 'cancelled';
   const parts = [`${sign} ${done ? paint('dim', node.label) : node.label}`];
-  const what = node.capabilityId ?? 'engine';
-  parts.push(paint('dim', `${node.kind} · ${what}${node.branchId ? ` · branch ${node.branchId}` : ''}`));
-  if (others.length > 0) parts.push(paint('dim', `(also after ${others.join(', ')})`));
   const note = options.note?.(node);
   if (note) parts.push(note);
+  parts.push(paint('dim', `${node.kind} · ${performerOf(node)}${node.branchId ? ` · branch ${node.branchId}` : ''}`));
+  if (others.length > 0 && options.predecessors !== false)
+    parts.push(paint('dim', `(also after ${others.join(', ')})`));
   return parts.join('  ');
 }
 
-/** Puts each node under one predecessor: the deepest. */
+/** Who does the node's work. */
+function performerOf(node: TreeNode): string {
+  if (node.capabilityId !== undefined) return node.capabilityId;
+  if (node.derivedFrom !== undefined) return `${node.derivedFrom} (a weak match)`;
+  return node.kind === 'fallback' || node.agentType === 'human' ? 'a person' : 'engine';
+}
+
+/** Puts each node under one predecessor: the deepest that is no stand-in for another. */
 function arrange(tree: Tree): { roots: string[]; children: Map<string, string[]>; parents: Map<string, string[]> } {
   const ids = new Set(tree.nodes.map((node) => node.id));
   const edges = tree.edges.filter((edge) => ids.has(edge.from) && ids.has(edge.to));
@@ -99,8 +109,11 @@ function arrange(tree: Tree): { roots: string[]; children: Map<string, string[]>
   const children = new Map<string, string[]>();
   const parents = new Map<string, string[]>();
   const rooted = new Set(roots);
+  const standIns = new Set(tree.nodes.filter((node) => node.kind === 'fallback').map((node) => node.id));
   for (const id of queue) {
-    const ordered = (before.get(id) ?? []).toSorted((a, b) => depth.get(b)! - depth.get(a)!);
+    const ordered = (before.get(id) ?? []).toSorted(
+      (a, b) => Number(standIns.has(a)) - Number(standIns.has(b)) || depth.get(b)! - depth.get(a)!,
+    );
     parents.set(id, ordered);
     const parent = ordered[0];
     if (parent !== undefined && !rooted.has(id)) append(children, parent, id);

@@ -68,6 +68,28 @@ describe('plan tree', () => {
   });
 });
 
+describe('a plan with a stand-in', () => {
+  it('shows what follows under the node itself, and says who does what', () => {
+    const lines = planTree({
+      nodes: [
+        { id: 'w', kind: 'execution', label: 'Writer', derivedFrom: 'a.w' },
+        { id: 'f', kind: 'fallback', label: 'Stand-in' },
+        { id: 'r', kind: 'validation', label: 'Review', capabilityId: 'a.r' },
+      ],
+      edges: [
+        { from: 'w', to: 'f' },
+        { from: 'w', to: 'r' },
+        { from: 'f', to: 'r' },
+      ],
+    });
+    expect(lines).toEqual([
+      '• Writer  execution · a.w (a weak match)',
+      '├─ • Stand-in  fallback · a person',
+      '└─ • Review  validation · a.r  (also after f)',
+    ]);
+  });
+});
+
 describe('run view', () => {
   it('follows a run from its start to its output', () => {
     const view = seen(
