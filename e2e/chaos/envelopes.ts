@@ -4,9 +4,24 @@ import type { Random } from './random.js';
 type Policies = NonNullable<NonNullable<TaskEnvelope['policies']>['runtime']>;
 
 const policies: Policies = [
-  { id: 'note', trigger: { kind: 'onNodeComplete', condition: 'facets.chaosCount > 50' }, action: { type: 'emit', event: 'high' }, maxTriggers: 2 },
-  { id: 'ask', trigger: { kind: 'onNodeComplete', condition: 'facets.chaosCount > 90' }, action: { type: 'hitl' }, maxTriggers: 1 },
-  { id: 'again', trigger: { kind: 'onNodeComplete', condition: 'facets.chaosCount < 5' }, action: { type: 'replan' }, maxTriggers: 1 },
+  {
+    id: 'note',
+    trigger: { kind: 'onNodeComplete', condition: 'facets.chaosCount > 50' },
+    action: { type: 'emit', event: 'high' },
+    maxTriggers: 2,
+  },
+  {
+    id: 'ask',
+    trigger: { kind: 'onNodeComplete', condition: 'facets.chaosCount > 90' },
+    action: { type: 'hitl' },
+    maxTriggers: 1,
+  },
+  {
+    id: 'again',
+    trigger: { kind: 'onNodeComplete', condition: 'facets.chaosCount < 5' },
+    action: { type: 'replan' },
+    maxTriggers: 1,
+  },
   { id: 'begin', trigger: { kind: 'onStart' }, action: { type: 'emit', event: 'began' } },
   { id: 'bad', trigger: { kind: 'onValidationFail' }, action: { type: 'emit', event: 'invalid' }, maxTriggers: 2 },
 ];
@@ -37,6 +52,7 @@ function graph(random: Random): NonNullable<TaskEnvelope['plan']> {
   }));
   const edges = [];
   for (let to = 1; to < count; to++)
-    for (let from = 0; from < to; from++) if (random.chance(0.35)) edges.push({ from: `n${from}`, to: `n${to}`, facets: [] });
+    for (let from = 0; from < to; from++)
+      if (random.chance(0.35)) edges.push({ from: `n${from}`, to: `n${to}`, facets: [] });
   return { nodes, edges };
 }

@@ -17,7 +17,14 @@ export async function fault(random: Random, home: string, natsUrl: string, killW
     return 'killed the counter worker';
   }
   if (kind === 1) return await duplicate(random, natsUrl).catch(() => 'could not duplicate: the log is away');
-  const wanted = kind < 4 ? 'orchestrator' : kind === 4 ? 'nats' : kind === 5 ? 'postgres' : random.pick(['gateway', 'planner', 'policy', 'registry', 'orchestrator']);
+  const wanted =
+    kind < 4
+      ? 'orchestrator'
+      : kind === 4
+        ? 'nats'
+        : kind === 5
+          ? 'postgres'
+          : random.pick(['gateway', 'planner', 'policy', 'registry', 'orchestrator']);
   const candidates = processes.filter((record) => record.name === wanted || record.service === wanted);
   if (candidates.length === 0) return `no ${wanted} to harm just now`;
   const target = random.pick(candidates);
@@ -43,7 +50,11 @@ async function duplicate(random: Random, natsUrl: string): Promise<string> {
     for (let i = 0; i < 30; i++) {
       const seq = state.first_seq + random.below(state.last_seq - state.first_seq + 1);
       const message = await jsm.streams.getMessage('FLEX', { seq }).catch(() => null);
-      if (!message || !/^(node\.reported|plan\.drafted|policy\.(evaluated|triggered|normalized))\./.test(message.subject)) continue;
+      if (
+        !message ||
+        !/^(node\.reported|plan\.drafted|policy\.(evaluated|triggered|normalized))\./.test(message.subject)
+      )
+        continue;
       const copy = headers();
       for (const key of message.header.keys()) copy.set(key, message.header.get(key));
       copy.set('Nats-Msg-Id', `${message.header.get('Nats-Msg-Id')}.again.${seq}.${copies}`);

@@ -1,4 +1,4 @@
-import { fork, spawnSync, type ChildProcess } from 'node:child_process';
+import { execFile, fork, type ChildProcess } from 'node:child_process';
 import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -24,7 +24,15 @@ const MAIN = fileURLToPath(new URL('../../../deploy/embedded/dist/main.js', impo
 export async function main(argv: string[], env: NodeJS.ProcessEnv): Promise<number> {
   let options;
   try {
-    options = parseArgs({ args: argv, options: { seed: { type: 'string', default: '1' }, runs: { type: 'string', default: '40' }, kills: { type: 'string', default: '12' }, json: { type: 'boolean' } } }).values;
+    options = parseArgs({
+      args: argv,
+      options: {
+        seed: { type: 'string', default: '1' },
+        runs: { type: 'string', default: '40' },
+        kills: { type: 'string', default: '12' },
+        json: { type: 'boolean' },
+      },
+    }).values;
   } catch (error) {
     process.stderr.write(`flex chaos: ${(error as Error).message}\n${USAGE}\n`);
     return 2;
@@ -37,12 +45,21 @@ export async function main(argv: string[], env: NodeJS.ProcessEnv): Promise<numb
   const say = (line: string) => options.json || process.stderr.write(`${line}\n`);
   const home = mkdtempSync(join(tmpdir(), 'flex-chaos-'));
   const stack = await ensureStack({
-    env: { ...env, FLEX_HOME: home, FLEX_PORT: undefined, NATS_URL: undefined, DATABASE_URL: undefined, FLEX_LEASE_MS: '3000', FLEX_SNAPSHOT_MS: '1000' },
+    env: {
+      ...env,
+      FLEX_HOME: home,
+      FLEX_PORT: undefined,
+      NATS_URL: undefined,
+      DATABASE_URL: undefined,
+      FLEX_LEASE_MS: '3000',
+      FLEX_SNAPSHOT_MS: '1000',
+    },
     without: ['worker'],
     scale: { orchestrator: 2, policy: 2 },
     lifetime: 'attached',
   });
   const file = join(home, 'effects');
+  let clean = false;
   const workers = new Workers(stack.natsUrl, file);
   try {
     await workers.start();
@@ -69,24 +86,53 @@ export async function main(argv: string[], env: NodeJS.ProcessEnv): Promise<numb
     answering.abort();
     await answers;
     const effects = effectsIn(file);
-    const violations = inTime ? [] : [`${runs - [...seen.values()].filter((ids) => ids.at(-1) === 'end').length} runs did not end within ${PATIENCE_MS / 1000} s`];
+    const violations = inTime
+      ? []
+      : [
+          `${runs - [...seen.values()].filter((ids) => ids.at(-1) === 'end').length} runs did not end within ${PATIENCE_MS / 1000} s`,
+        ];
     for (const [runId, ids] of seen) {
       if (ids.at(-1) !== 'end') continue;
       violations.push(...(await judge(flex, runId, ids.slice(0, -1), effects)));
-      const verified = spawnSync(process.execPath, [MAIN, 'verify', runId], { env: { ...env, FLEX_HOME: home, FLEX_URL: stack.url }, encoding: 'utf8' });
-      if (verified.status !== 0) violations.push(`${runId}: ${verified.stdout}${verified.stderr}`.trim());
+      const verified = await run(['verify', runId], { ...env, FLEX_HOME: home, FLEX_URL: stack.url });
+      if (verified !== '') violations.push(`${runId}: ${verified}`);
     }
     const again = [...effects.values()].filter((count) => count > 1).length;
-    const report = { seed, runs, kills, ended: [...seen.values()].filter((ids) => ids.at(-1) === 'end').length, effects: effects.size, repeatedCalls: again, violations: violations.length };
-    process.stdout.write(options.json ? `${JSON.stringify({ ...report, found: violations })}\n` : `${Object.entries(report).map(([name, value]) => `${name} ${value}`).join(', ')}\n${violations.map((line) => `  ${line}\n`).join('')}`);
+    const report = {
+      seed,
+      runs,
+      kills,
+      ended: [...seen.values()].filter((ids) => ids.at(-1) === 'end').length,
+      effects: effects.size,
+      repeatedCalls: again,
+      violations: violations.length,
+    };
+    process.stdout.write(
+      options.json
+        ? `${JSON.stringify({ ...report, found: violations })}\n`
+        : `${Object.entries(report)
+            .map(([name, value]) => `${name} ${value}`)
+            .join(', ')}\n${violations.map((line) => `  ${line}\n`).join('')}`,
+    );
     say(`reproduce: ./flex chaos --seed ${seed} --runs ${runs} --kills ${kills}`);
-    return violations.length === 0 ? 0 : 1;
+    clean = violations.length === 0;
+    return clean ? 0 : 1;
   } finally {
     workers.stop();
     await stack.stop();
-    rmSync(home, { recursive: true, force: true });
+    // What went wrong can be read in the logs.
+    if (clean) rmSync(home, { recursive: true, force: true });
+    else say(`logs: ${home}`);
   }
 }
+
+/** Runs a command of the launcher; what it said when it failed, nothing when it did not. */
+const run = (argv: string[], env: NodeJS.ProcessEnv): Promise<string> =>
+  new Promise((resolve) => {
+    execFile(process.execPath, [MAIN, ...argv], { env }, (error, stdout, stderr) =>
+      resolve(error ? `${stdout}${stderr}`.trim() || error.message : ''),
+    );
+  });
 
 /** Two processes of counting agents; one that is killed is replaced. */
 class Workers {
@@ -115,7 +161,9 @@ class Workers {
   }
 
   #spawn(): Promise<void> {
-    const child = fork(fileURLToPath(new URL('./counter-worker.js', import.meta.url)), [this.natsUrl, this.file], { stdio: ['ignore', 'ignore', 'ignore', 'ipc'] });
+    const child = fork(fileURLToPath(new URL('./counter-worker.js', import.meta.url)), [this.natsUrl, this.file], {
+      stdio: ['ignore', 'ignore', 'ignore', 'ipc'],
+    });
     this.#children.add(child);
     child.once('exit', () => {
       this.#children.delete(child);
@@ -126,7 +174,11 @@ class Workers {
 }
 
 /** Submits and reads to the end, through whatever happens to the gateway; `end` closes the list of frame ids. */
-async function follow(flex: Flex, envelope: Parameters<Flex['runs']['stream']>[0], seen: Map<string, string[]>): Promise<void> {
+async function follow(
+  flex: Flex,
+  envelope: Parameters<Flex['runs']['stream']>[0],
+  seen: Map<string, string[]>,
+): Promise<void> {
   let ids: string[] | undefined;
   for await (const frame of flex.runs.stream(envelope)) {
     if (!ids) seen.set(frame.runId, (ids = []));
@@ -141,7 +193,10 @@ async function answerTasks(flex: Flex, random: Random, signal: AbortSignal): Pro
     await delay(400);
     try {
       for (const task of (await flex.tasks.list({ status: 'open' })).items) {
-        const output = task.kind === 'output' ? { resolution: 'output' as const, output: { chaosCount: random.below(90) } } : { resolution: 'approve' as const };
+        const output =
+          task.kind === 'output'
+            ? { resolution: 'output' as const, output: { chaosCount: random.below(90) } }
+            : { resolution: 'approve' as const };
         await flex.tasks.resolve(task.taskId, output).catch(() => undefined);
       }
     } catch {
@@ -152,6 +207,7 @@ async function answerTasks(flex: Flex, random: Random, signal: AbortSignal): Pro
 
 function effectsIn(file: string): Map<string, number> {
   const effects = new Map<string, number>();
-  if (existsSync(file)) for (const key of readFileSync(file, 'utf8').split('\n')) if (key) effects.set(key, (effects.get(key) ?? 0) + 1);
+  if (existsSync(file))
+    for (const key of readFileSync(file, 'utf8').split('\n')) if (key) effects.set(key, (effects.get(key) ?? 0) + 1);
   return effects;
 }
