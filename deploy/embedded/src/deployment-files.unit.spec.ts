@@ -5,6 +5,7 @@
 import { existsSync, readdirSync, readFileSync, statSync } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
 import { parseAllDocuments } from 'yaml';
+import { appendsOf } from '@flex/contracts';
 import { natsAuthorization } from '@flex/events';
 import { CHECKOUT } from './checkout.js';
 
@@ -248,7 +249,9 @@ describe('kubernetes', () => {
 });
 
 describe('dashboards and alerts', () => {
-  const metricsOf = (text: string): string[] => [...new Set(text.match(/\b(flex|gen_ai)_[a-z_]+/g) ?? [])];
+  const LABELS = ['flex_capability_id', 'gen_ai_token_type'];
+  const metricsOf = (text: string): string[] =>
+    [...new Set(text.match(/\b(flex|gen_ai)_[a-z_]+/g) ?? [])].filter((name) => !LABELS.includes(name));
   /** Names of the instruments that the code makes, as Prometheus spells them. */
   const made = new Set(
     ['apps', 'libs'].flatMap((place) =>
@@ -274,6 +277,11 @@ describe('dashboards and alerts', () => {
       metric.replace(/(_seconds|_token|_USD)?(_total|_bucket|_sum|_count)?$/, '');
     const missing = texts.flatMap(metricsOf).filter((metric) => !made.has(metric) && !made.has(base(metric)));
     expect(missing).toEqual([]);
+    const events = texts.flatMap((text) =>
+      [...text.matchAll(/event=~?\\?"([a-z_.|]+)\\?"/g)].flatMap((match) => match[1]!.split('|')),
+    );
+    expect(events).toContain('run.completed');
+    expect(appendsOf('orchestrator')).toEqual(expect.arrayContaining(events));
   });
 
   it('say what to do: every alert has a runbook, every runbook an alert', () => {
