@@ -1,7 +1,7 @@
 import { simulate } from '../simulation/simulate.js';
 
 const FIRST = Number(process.env['FLEX_SIM_SEED'] ?? 1);
-const SCHEDULES = Number(process.env['FLEX_SIM_SCHEDULES'] ?? 300);
+const SCHEDULES = Number(process.env['FLEX_SIM_SCHEDULES'] ?? 10_000);
 
 describe('the core under every schedule', () => {
   it(`keeps its invariants in ${SCHEDULES} seeded schedules`, () => {

@@ -17,7 +17,7 @@ export interface SimulationResult {
 }
 
 /** Chaos for this many steps, then quiet until nothing moves any more. */
-const CHAOTIC_STEPS = 400;
+const CHAOTIC_STEPS = 160;
 const LIMIT = 20_000;
 
 /**
@@ -37,7 +37,7 @@ export function simulate(seed: number): SimulationResult {
   let snapshot: ReturnType<SimulatedOwner['snapshot']> | undefined;
   const start = () => new SimulatedOwner(log, `o${names++}`, registry, snapshot);
   let owners = [start()];
-  const runs = 1 + random.below(3);
+  const runs = 1 + random.below(2);
   for (let i = 0; i < runs; i++)
     log.append(
       {
