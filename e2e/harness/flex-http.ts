@@ -11,6 +11,12 @@ export interface Answer<T = Json> {
 /** How long a run of a test may take before the test says what it was waiting for. */
 const PATIENCE_MS = 60_000;
 
+/** Needed where the stack asks for a key, as one of deploy/ does; the embedded stack asks for none. */
+const authorization = (): Record<string, string> => {
+  const key = process.env['FLEX_API_KEY'];
+  return key ? { authorization: `Bearer ${key}` } : {};
+};
+
 /** A client of the HTTP API that knows nothing but HTTP: what a script of a user would do. */
 export class FlexHttp {
   constructor(readonly url: string) {}
@@ -23,7 +29,11 @@ export class FlexHttp {
   ): Promise<Answer<T>> {
     const response = await fetch(new URL(path, this.url), {
       method,
-      headers: { ...(body === undefined ? {} : { 'content-type': 'application/json' }), ...headers },
+      headers: {
+        ...authorization(),
+        ...(body === undefined ? {} : { 'content-type': 'application/json' }),
+        ...headers,
+      },
       body: body === undefined ? undefined : typeof body === 'string' ? body : JSON.stringify(body),
       signal: AbortSignal.timeout(PATIENCE_MS),
     });
@@ -83,7 +93,7 @@ export class FlexHttp {
     return new RunStream(async (frames, signal) => {
       const response = await fetch(new URL('/api/v1/flex/run.stream', this.url), {
         method: 'POST',
-        headers: { 'content-type': 'application/json', accept: 'text/event-stream' },
+        headers: { ...authorization(), 'content-type': 'application/json', accept: 'text/event-stream' },
         body: JSON.stringify(envelope),
         signal,
       });
@@ -106,7 +116,11 @@ export class FlexHttp {
             fetch: (input, init) =>
               fetch(input, {
                 ...init,
-                headers: { ...init.headers, ...(after === undefined ? {} : { 'last-event-id': after }) },
+                headers: {
+                  ...init.headers,
+                  ...authorization(),
+                  ...(after === undefined ? {} : { 'last-event-id': after }),
+                },
               }),
           });
           const close = (): void => {

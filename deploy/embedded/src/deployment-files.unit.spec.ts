@@ -7,6 +7,7 @@ import { basename, dirname, join } from 'node:path';
 import { parseAllDocuments } from 'yaml';
 import { appendsOf } from '@flex/contracts';
 import { natsAuthorization } from '@flex/events';
+import { ApiKeyRing, readApiKeys } from '../../../apps/gateway/src/security/api-keys.js';
 import { CHECKOUT } from './checkout.js';
 
 type Fields = Record<string, any>; // oxlint-disable-line no-explicit-any
@@ -82,6 +83,17 @@ describe('deploy/', () => {
   });
 });
 
+describe('keys of the gateway', () => {
+  it('are such as the gateway reads, and open it to whoever has the key of the documentation', () => {
+    const opens = (text: string, key: string) => new ApiKeyRing(readApiKeys(text)).find(key)?.scopes.has('run');
+    expect(opens(join(deploy, 'compose/api-keys.json'), 'flex-compose-key')).toBe(true);
+    expect(opens(read(deploy, 'kubernetes/overlays/dev/api-keys.json'), 'flex-dev-key')).toBe(true);
+    const example = documents(join(deploy, 'kubernetes/overlays/production/secrets.example.yaml'));
+    const keys = example.find((secret) => secret['metadata'].name === 'flex-api-keys')!;
+    expect(readApiKeys(keys['stringData'].FLEX_API_KEYS)).toHaveLength(1);
+  });
+});
+
 describe('compose', () => {
   const [file] = documents(join(deploy, 'compose/compose.yaml')) as [Fields];
   const all = file['services'] as Record<string, Fields>;
@@ -141,12 +153,12 @@ describe('kubernetes', () => {
         ),
       ] as string[];
       for (const name of names) {
-        expect([path, name, existsSync(join(dirname(path), name))]).toEqual([path, name, true]);
-        used.add(join(dirname(path), name));
+        expect([path, name, existsSync(join(dirname(path), name.replace(/^\w+=/, '')))]).toEqual([path, name, true]);
+        used.add(join(dirname(path), name.replace(/^\w+=/, '')));
       }
       expect(strangers(kustomization, KUSTOMIZATION)).toEqual([]);
     }
-    const loose = filesUnder(folder, /\.(yaml|env|conf)$/).filter(
+    const loose = filesUnder(folder, /\.(yaml|env|conf|json)$/).filter(
       (path) => !used.has(path) && !kustomizations.includes(path) && !path.endsWith('.example.yaml'),
     );
     expect(loose).toEqual([]);
