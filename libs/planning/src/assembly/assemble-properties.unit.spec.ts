@@ -85,7 +85,7 @@ const policies = fc
     objective: fc.option(
       fc.constantFrom('speed' as const, 'quality' as const, 'diversity' as const, 'token_efficiency' as const),
     ),
-    branches: fc.uniqueArray(fc.record({ id: fc.constantFrom('x', 'y'), label: fc.constant('Branch'), inputs: fc.constantFrom({}, { f3: 1 }, { free: 2 }) }), { maxLength: 2, selector: (one) => one.id }), // prettier-ignore
+    branches: fc.uniqueArray(fc.record({ id: fc.constantFrom('x', 'y'), label: fc.constant('Branch'), inputs: fc.constantFrom<Record<string, number>>({}, { f3: 1 }, { free: 2 }) }), { maxLength: 2, selector: (one) => one.id }), // prettier-ignore
   })
   .map(
     ({
