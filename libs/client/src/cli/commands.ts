@@ -203,6 +203,15 @@ export const commands: readonly CommandSpec[] = [
     load: async () => (await import('./commands/control.js')).replan,
   },
   {
+    name: 'fork',
+    summary: 'Start a new run from any point of another',
+    description: 'The new run has the facets that the other had at that point, and plans what is still to be done.',
+    arguments: [runId],
+    options: [{ name: 'at', value: 'seq', summary: 'Sequence in the log, as frame ids have it; the end if absent' }],
+    examples: ['flex fork 01J9ZQ4Y7N3M --at 1042'],
+    load: async () => (await import('./commands/control.js')).fork,
+  },
+  {
     name: 'completion',
     summary: 'Print a completion script for your shell',
     arguments: [{ name: 'shell', summary: 'bash, zsh or fish', choices: ['bash', 'zsh', 'fish'] }],

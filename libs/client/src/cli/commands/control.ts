@@ -75,6 +75,17 @@ export const replan: CommandHandler = async (context) => {
   });
 };
 
+/** Starts a new run with what another had at a point of its history. */
+export const fork: CommandHandler = async (context) => {
+  const at = context.args.text('at');
+  const fromSeq = at === undefined ? undefined : Number.parseInt(at, 10);
+  if (fromSeq !== undefined && !(fromSeq > 0)) throw usage(`--at is a sequence of the log, not "${at}"`);
+  const { runId } = await (await context.flex()).runs.fork(context.args.positionals[0]!, { fromSeq });
+  if (context.json) context.terminal.json({ runId });
+  else context.terminal.out(runId);
+  return exitCodes.ok;
+};
+
 function versionOf(context: CommandContext, option: string): number | undefined {
   const text = context.args.text(option);
   if (text === undefined) return undefined;
