@@ -216,6 +216,7 @@ describe('the gateway', () => {
     expect((await call('/runs/a.b.*/stream')).status).toBe(404);
     expect((await call('/runs/nope/stream', { headers: { 'last-event-id': 'x' } })).status).toBe(400);
     expect((await call('/nope')).status).toBe(404);
+    expect((await call('/runs/nope/stream', { method: 'HEAD' })).status).toBe(405);
     expect((await call('/runs?status=nope')).status).toBe(400);
     expect((await call('/runs?cursor=nope')).status).toBe(400);
     expect((await call('/runs', { method: 'POST', body: 'x', headers: { 'content-type': 'text/plain' } })).status).toBe(

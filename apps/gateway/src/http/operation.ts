@@ -30,7 +30,9 @@ export class OperationGuard implements CanActivate {
     const id = Reflect.getMetadata(ROUTE, context.getHandler()) as RouteId | undefined;
     if (!id) return true;
     const request = context.switchToHttp().getRequest<GatewayRequest>();
-    const { scope, query, body, bodyOptional } = routeOf(id);
+    const { scope, query, body, bodyOptional, response } = routeOf(id);
+    // A stream without a body would stay open for ever, saying nothing.
+    if (request.method === 'HEAD' && response.stream) throw refuse.methodNotAllowed();
     if (!may(request.caller, scope)) throw refuse.forbidden(`This needs the scope "${scope}"`);
     refuseNul({ ...request.params, ...request.query });
     if (query) {

@@ -113,7 +113,7 @@ export class Fuzzer {
       (route.query as { properties?: Record<string, Schema> } | undefined)?.properties ?? {},
     );
     for (const [name, schema] of known) {
-      if (this.#chance(0.3)) query.append(name, this.#chance(0.5) ? this.#nasty() : String(this.#value(schema, 0)));
+      if (this.#chance(0.3)) query.append(name, this.#chance(0.5) ? this.#nasty() : queryText(this.#value(schema, 0)));
     }
     if (this.#chance(0.05)) query.append(this.#nasty(), this.#nasty());
     const text = query.toString();
@@ -202,6 +202,8 @@ export class Fuzzer {
     return all[Math.floor(this.#random() * all.length)]!;
   }
 }
+
+const queryText = (value: unknown): string => (typeof value === 'string' ? value : (JSON.stringify(value) ?? ''));
 
 /** HTTP clients refuse to send some characters in headers at all. */
 const headerSafe = (text: string): string => text.replaceAll(/[^\x20-\x7e]/g, '?').trim();
