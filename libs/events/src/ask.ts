@@ -33,7 +33,7 @@ export function isSilence(error: unknown): boolean {
   return code === 503 || status === 503 || UNSETTLED.has(Number(code)) || (cause !== undefined && isSilence(cause));
 }
 
-const SILENT = new Set(['TimeoutError', 'NoResponders', 'NoRespondersError', 'ConnectionError', 'JetStreamNotEnabled']);
+const SILENT = new Set(['TimeoutError', 'NoResponders', 'ConnectionError', 'JetStreamNotEnabled']);
 /** JetStream has no leader or is not ready yet: 10008, 10023 (insufficient resources while starting), 10118. */
 const UNSETTLED = new Set([10008, 10023, 10118]);
 
