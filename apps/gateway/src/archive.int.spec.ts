@@ -138,6 +138,17 @@ describe('runs that have ended', () => {
     expect((await api.send('DELETE', `/runs/${runId}`)).status).toBe(404);
   });
 
+  it('end the reading when they are purged under it', async () => {
+    const runId = await api.submit();
+    const progress = (count: number) =>
+      played.append('node.progressed', runId, { nodeId: 'a', attempt: 1, fraction: count / 3000 }, 'agent.write');
+    for (let from = 0; from < 3000; from += 500)
+      await Promise.all(Array.from({ length: 500 }, (_, index) => progress(from + index)));
+    let read = 0;
+    for await (const _ of played.log.readRun(runId)) if (++read === 1) await played.log.purgeRun(runId);
+    expect(read).toBeLessThan(3001);
+  });
+
   it('start others with what they had finished', async () => {
     const runId = await api.submit();
     await played.finish(runId);

@@ -2,7 +2,7 @@ import { partitionToken } from '@flex/contracts';
 import type { EventLog } from './event-log.js';
 import type { LogEvent } from './stored-message.js';
 import { LOG_STREAM } from './names.js';
-import { OrderedReader } from './ordered-reader.js';
+import { OrderedReader, type Delivered } from './ordered-reader.js';
 import { runFilters } from './subject.js';
 import { decodeBatch, type PoisonHandler } from './tail.js';
 
@@ -13,8 +13,25 @@ export interface RunReading {
   signal?: AbortSignal;
 }
 
+/** Nothing came for so long although something is due: look again what there is. */
+const STALL_MS = 1_000;
+
 /** The events of one run that lay in the log when reading began; ends there. */
 export async function* readRun(log: EventLog, runId: string, options: RunReading): AsyncGenerator<LogEvent> {
+  // A run that is purged while it is read never delivers what was counted: a new reader counts again.
+  for (let from = options.fromSeq; ;) {
+    const next = yield* readOnce(log, runId, { ...options, fromSeq: from });
+    if (next === undefined) return;
+    from = next;
+  }
+}
+
+/** Returns the sequence to go on from when delivery stalled, undefined at the end. */
+async function* readOnce(
+  log: EventLog,
+  runId: string,
+  options: RunReading,
+): AsyncGenerator<LogEvent, number | undefined> {
   let pending: number | undefined;
   let known!: () => void;
   const attached = new Promise<void>((resolve) => (known = resolve));
@@ -34,15 +51,29 @@ export async function* readRun(log: EventLog, runId: string, options: RunReading
     await attached;
     let left = pending ?? 0;
     while (left > 0) {
-      const delivered = await reader.take(512);
-      if (!delivered) return;
+      const delivered = await takeOrStall(reader);
+      if (delivered === 'stalled') return reader.nextSeq;
+      if (!delivered) return undefined;
       left -= delivered.length;
       // Purging while we read shortens what is to come: the server's own count says when it is over.
       if (delivered.at(-1)?.delivery.pending === 0) left = 0;
       yield* (await decodeBatch(delivered, log.claims, options.onPoison)) as unknown as LogEvent[];
     }
+    return undefined;
   } finally {
     options.signal?.removeEventListener('abort', known);
     reader.close();
+  }
+}
+
+async function takeOrStall(reader: OrderedReader): Promise<Delivered[] | undefined | 'stalled'> {
+  let timer: NodeJS.Timeout | undefined;
+  const stalled = new Promise<'stalled'>((resolve) => {
+    timer = setTimeout(() => resolve('stalled'), STALL_MS);
+  });
+  try {
+    return await Promise.race([reader.take(512), stalled]);
+  } finally {
+    clearTimeout(timer);
   }
 }
