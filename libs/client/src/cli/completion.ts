@@ -5,7 +5,10 @@ import { usage } from './failure.js';
 export const shells = ['bash', 'zsh', 'fish'] as const;
 
 /** Commands of the launcher, which completion offers as well. */
-const launcherCommands = ['up', 'down', 'status', 'logs', 'test', 'doctor', 'bench', 'chaos', 'help'];
+const launcherCommands = [
+  ...['up', 'down', 'status', 'logs', 'test', 'doctor', 'replay', 'verify', 'rebuild', 'dead-letters'],
+  ...['bench', 'chaos', 'exec', 'jest', 'help'],
+];
 
 /** What may follow a command: its options and the choices of its first argument. */
 const wordsOf = (command: CommandSpec): string[] => [
