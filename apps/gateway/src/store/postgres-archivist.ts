@@ -2,6 +2,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { sql, type Kysely } from 'kysely';
 import {
   ContractViolation,
+  LogUnavailable,
   LOG_STREAM,
   OrderedReader,
   parseSubject,
@@ -21,6 +22,8 @@ const PAUSE_MS = 1_000;
 /** Runs whose events lie within so many messages are read in one pass; others one by one. */
 const PASS_MESSAGES = 20_000;
 const BATCH = 200;
+/** A pass that takes longer is given up and tried again. */
+const PASS_MS = 30_000;
 /** Share of the time that archiving may take: runs come first. */
 const DUTY = 0.25;
 
@@ -71,7 +74,7 @@ export class PostgresArchivist {
     let archived = 0;
     while (archived < ended.length && !signal?.aborted) {
       const group = closeTogether(ended.slice(archived));
-      const histories = group.length > 1 ? await this.#readPass(group) : await this.#readOne(group[0]!);
+      const histories = group.length > 1 ? await this.#readPass(group, signal) : await this.#readOne(group[0]!, signal);
       for (const run of group) await this.#store(run, histories.get(run.run_id) ?? []);
       archived += group.length;
     }
@@ -146,28 +149,37 @@ export class PostgresArchivist {
     });
   }
 
-  async #readOne(run: Ended): Promise<Map<string, LogEvent[]>> {
+  async #readOne(run: Ended, signal?: AbortSignal): Promise<Map<string, LogEvent[]>> {
     const events: LogEvent[] = [];
-    for await (const event of this.log.readRun(run.run_id, { fromSeq: Number(run.first_seq) })) events.push(event);
+    for await (const event of this.log.readRun(run.run_id, { fromSeq: Number(run.first_seq), signal }))
+      events.push(event);
+    // Half a history must not become the archive.
+    signal?.throwIfAborted();
     return new Map([[run.run_id, events]]);
   }
 
   /** Finding one run by its subject costs the server much; finding a hundred neighbours costs one pass. */
-  async #readPass(group: Ended[]): Promise<Map<string, LogEvent[]>> {
+  async #readPass(group: Ended[], signal?: AbortSignal): Promise<Map<string, LogEvent[]>> {
     const histories = new Map<string, LogEvent[]>(group.map((run) => [run.run_id, []]));
-    const reader = new OrderedReader({ nc: this.log.nc, stream: LOG_STREAM, fromSeq: Number(group[0]!.first_seq) });
+    const patience = AbortSignal.timeout(PASS_MS);
+    const cut = signal ? AbortSignal.any([signal, patience]) : patience;
+    const fromSeq = Number(group[0]!.first_seq);
+    const reader = new OrderedReader({ nc: this.log.nc, stream: LOG_STREAM, fromSeq, signal: cut });
     // What was appended to an ended run by now lies before this.
     const until = Math.min(await this.log.lastSeq(), Number(group[0]!.first_seq) + PASS_MESSAGES);
     try {
       for (let seq = 0; seq < until;) {
         const batch = await reader.take(1_000);
-        if (!batch) break;
+        // Half a history must not become the archive.
+        if (!batch) throw new LogUnavailable('the log did not deliver in time');
         for (const { message, delivery } of batch) {
           seq = delivery.seq;
           const events = histories.get(parseSubject(message.subject)?.runId ?? '');
           const event = events && (await this.#decode(message, delivery));
           if (event) events.push(event);
         }
+        // The rest of the range was purged meanwhile.
+        if (batch.at(-1)?.delivery.pending === 0) break;
       }
     } finally {
       reader.close();
