@@ -99,7 +99,7 @@ describe('runs that have ended', () => {
 
   it('are listed whatever their tasks and labels hold', async () => {
     const odd = 'a\u0000b\\u0000c\ud800d';
-    const runId = await api.submit({ ...envelope, objective: `x${odd}`, metadata: { labels: { odd } } });
+    const runId = await api.submit({ ...envelope, objective: `x${odd}`, metadata: { labels: { odd }, threadId: odd } });
     const assignment = { role: odd };
     await played.append('hitl.requested', runId, {
       task: {

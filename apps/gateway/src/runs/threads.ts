@@ -4,6 +4,7 @@ import { refuse } from '../http/problems.js';
 import type { Caller } from '../security/caller.js';
 import type { GatewayDatabase } from '../store/gateway-schema.js';
 import type { LogDesk } from './log-desk.js';
+import { clean } from '../store/postgres-run-rows.js';
 
 export type OnConflict = 'reject' | 'enqueue' | 'interrupt' | 'rollback';
 
@@ -20,7 +21,7 @@ export class Threads {
       .selectFrom('gateway.runs')
       .select('run_id')
       .where('tenant', '=', caller.tenant)
-      .where('thread_id', '=', threadId)
+      .where('thread_id', '=', clean(threadId))
       .where('ended_at', 'is', null)
       .where('run_id', '!=', newRun)
       .orderBy('first_seq')
