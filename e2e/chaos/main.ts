@@ -17,6 +17,19 @@ const USAGE = 'usage: flex chaos [--seed n] [--runs n] [--kills n] [--json]';
 const PATIENCE_MS = 180_000;
 const MAIN = fileURLToPath(new URL('../../../deploy/embedded/dist/main.js', import.meta.url));
 
+/** Resolves when the gateway answers again. */
+async function reachable(flex: Flex): Promise<void> {
+  for (const deadline = performance.now() + PATIENCE_MS; ;) {
+    try {
+      await flex.runs.list({ limit: 1 });
+      return;
+    } catch (error) {
+      if (performance.now() > deadline) throw error;
+      await delay(100);
+    }
+  }
+}
+
 /**
  * `flex chaos`: many mixed runs on a stack of its own while its processes are killed and paused and messages repeated;
  * then holds what is left against every promise. The seed decides envelopes and faults; time decides where they meet.
@@ -85,6 +98,8 @@ export async function main(argv: string[], env: NodeJS.ProcessEnv): Promise<numb
     const inTime = await Promise.race([Promise.all(ended).then(() => true), delay(PATIENCE_MS, false)]);
     answering.abort();
     await answers;
+    // The last blow may have been the gateway's, after the last run had ended.
+    await reachable(flex);
     const effects = effectsIn(file);
     const violations = inTime
       ? []

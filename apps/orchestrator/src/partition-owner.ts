@@ -105,7 +105,6 @@ export class PartitionOwner {
       partitions: [partition],
       fromSeq: recovered.seq + 1,
       signal: this.#abort.signal,
-      shared: true,
     });
     for await (const batch of this.#tail) {
       await this.#fold(batch as LogEvent[]);
