@@ -4,13 +4,10 @@ import { kvStream, kvSubject } from './names.js';
 import { OrderedReader, type Delivered } from './ordered-reader.js';
 import { headerBlock } from './stored-message.js';
 
-/**
- * A key of a bucket as it was last written, or how it went: `deleted` by somebody, `expired` by its time to live, or
- * `vanished` while this watch was cut off, nobody knows how.
- */
+/** A key of a bucket as it was last written, or how it went: `deleted` by somebody, `expired` by its time to live. */
 export type BucketEntry =
   | { key: string; revision: number; value: Uint8Array; gone?: undefined }
-  | { key: string; revision: number; value?: undefined; gone: 'deleted' | 'expired' | 'vanished' };
+  | { key: string; revision: number; value?: undefined; gone: 'deleted' | 'expired' };
 
 export interface BucketWatchOptions {
   nc: NatsConnection;
@@ -28,7 +25,7 @@ const PATIENCE_MS = 5_000;
 
 /**
  * Follows a KV bucket: first its current entries, then each change, over restarts and lost connections. After a gap
- * the whole bucket is read again, and keys that went in between are reported as vanished, so that whoever follows never
+ * the whole bucket is read again, and keys that went in between are reported as deleted, so that whoever follows never
  * keeps what is not there any more.
  */
 export class BucketWatch {
@@ -100,7 +97,7 @@ export class BucketWatch {
     }
     if (complete && this.#unseen) {
       for (const key of this.#unseen) {
-        entries.push({ key, revision: this.#known.get(key) ?? 0, gone: 'vanished' });
+        entries.push({ key, revision: this.#known.get(key) ?? 0, gone: 'deleted' });
         this.#known.delete(key);
       }
       this.#unseen = undefined;

@@ -21,7 +21,6 @@ import { publishUntilStored } from './publish.js';
 import { purgeRun } from './purge-run.js';
 import { readRun, type RunReading } from './read-run.js';
 import { readLogShape, type LogShape } from './streams.js';
-import { SharedFeed } from './shared-feed.js';
 import { Tail, type PoisonHandler, type TailOptions } from './tail.js';
 import type { LogEvent } from './stored-message.js';
 import { Worker, type WorkOptions } from './work.js';
@@ -46,8 +45,6 @@ export class EventLog {
   readonly encoder: EventEncoder;
   readonly claims: ClaimStore;
   readonly deadLetters: DeadLetters;
-  /** The log as it grows, shared by the partition owners of this process. */
-  readonly feed: SharedFeed;
   #jsm: Promise<JetStreamManager> | undefined;
 
   constructor(
@@ -57,7 +54,6 @@ export class EventLog {
   ) {
     this.claims = new ClaimStore(nc);
     this.deadLetters = new DeadLetters(nc);
-    this.feed = new SharedFeed(nc, () => this.lastSeq());
     this.encoder = new EventEncoder(source, shape.partitions, this.claims);
   }
 
@@ -146,7 +142,7 @@ export class EventLog {
    * to the dead letters, unless `onPoison` does something else with it, and is skipped.
    */
   tail<T extends EventType = EventType>(options: TailOptions = {}): Tail<T> {
-    return new Tail<T>(this, { onPoison: this.#bury, ...options });
+    return new Tail<T>(this.nc, this.claims, this.partitions, { onPoison: this.#bury, ...options });
   }
 
   /** The events of one run that are in the log now, in order. Poison as in {@link tail}. */

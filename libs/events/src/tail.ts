@@ -1,13 +1,11 @@
-import type { Msg, NatsConnection } from '@nats-io/nats-core';
+import type { Msg } from '@nats-io/nats-core';
 import { partitionToken, type EventType } from '@flex/contracts';
 import type { ClaimStore } from './claim-store.js';
 import { parseClaim } from './claim-store.js';
 import { ContractViolation, reasonOf } from './errors.js';
 import { findHeader, Header } from './headers.js';
 import { LOG_STREAM } from './names.js';
-import { OrderedReader, type AttachInfo, type Delivered } from './ordered-reader.js';
-import { PartitionReader } from './partition-reader.js';
-import type { SharedFeed } from './shared-feed.js';
+import { OrderedReader, type Delivered, type OrderedReaderOptions } from './ordered-reader.js';
 import { decodeEvent, envelopeOf, headerBlock, type LogEvent, type StoredMessage } from './stored-message.js';
 import { partitionFilters, partitionOfSubject } from './subject.js';
 
@@ -17,11 +15,6 @@ export interface TailOptions {
   partitions?: number[];
   /** First sequence wanted. Left out: from the beginning. */
   fromSeq?: number;
-  /**
-   * For an owner of one partition among several in the same process: once caught up, all of them read the log through
-   * one consumer, which costs the server less than one for each.
-   */
-  shared?: boolean;
   signal?: AbortSignal;
   /** Events in a batch at most. */
   maxBatch?: number;
@@ -41,15 +34,6 @@ export interface PoisonMessage {
 
 export type PoisonHandler = (reason: string, message: PoisonMessage) => void | Promise<void>;
 
-/** What a tail needs of the log. */
-export interface TailSources {
-  nc: NatsConnection;
-  claims: ClaimStore;
-  partitions: number;
-  feed: SharedFeed;
-  lastSeq(subject: string): Promise<number>;
-}
-
 const DEFAULT_BATCH = 512;
 
 /**
@@ -60,7 +44,7 @@ const FEW = 1 / 4;
 
 /** The log as it grows, in batches. One consumer at a time may iterate it. */
 export class Tail<T extends EventType = EventType> implements AsyncIterable<LogEvent<T>[]> {
-  readonly #reader: OrderedReader | PartitionReader;
+  readonly #reader: OrderedReader;
   readonly #claims: ClaimStore;
   readonly #options: TailOptions;
   /** Tokens of the partitions to keep, where the server sends all. */
@@ -72,26 +56,27 @@ export class Tail<T extends EventType = EventType> implements AsyncIterable<LogE
   /** Resolves when all that lay in the log at the start has been delivered and the next batch was asked for. */
   readonly caughtUp: Promise<void>;
 
-  constructor(log: TailSources, options: TailOptions) {
-    this.#claims = log.claims;
+  constructor(nc: OrderedReaderOptions['nc'], claims: ClaimStore, partitions: number, options: TailOptions) {
+    this.#claims = claims;
     this.#options = options;
     this.#position = Math.max(0, (options.fromSeq ?? 1) - 1);
-    this.caughtUp = new Promise((resolve) => (this.#resolveCaughtUp = resolve));
-    const { fromSeq, signal } = options;
-    const common = { nc: log.nc, fromSeq, signal, onAttached: (info: AttachInfo) => this.#attached(info) };
     const chosen = options.partitions;
-    const [only] = chosen ?? [];
-    if (options.shared && chosen?.length === 1 && only !== undefined) {
-      const partition = partitionToken(only);
-      const lastSeq = (subject: string): Promise<number> => log.lastSeq(subject);
-      this.#reader = new PartitionReader({ ...common, feed: log.feed, partition, lastSeq });
-      return;
-    }
-    const few = chosen !== undefined && chosen.length <= Math.max(1, log.partitions * FEW);
-    if (chosen && !few && chosen.length < log.partitions) this.#wanted = new Set(chosen.map(partitionToken));
-    const filters =
-      options.filters ?? (few ? chosen.flatMap((partition) => partitionFilters(partitionToken(partition))) : []);
-    this.#reader = new OrderedReader({ ...common, stream: LOG_STREAM, filters });
+    const few = chosen !== undefined && chosen.length <= Math.max(1, partitions * FEW);
+    if (chosen && !few && chosen.length < partitions) this.#wanted = new Set(chosen.map(partitionToken));
+    this.caughtUp = new Promise((resolve) => (this.#resolveCaughtUp = resolve));
+    this.#reader = new OrderedReader({
+      nc,
+      stream: LOG_STREAM,
+      filters:
+        options.filters ?? (few ? chosen.flatMap((partition) => partitionFilters(partitionToken(partition))) : []),
+      fromSeq: options.fromSeq,
+      signal: options.signal,
+      onAttached: ({ pending, attachment }) => {
+        if (attachment > 0) return;
+        this.#backlog = pending;
+        if (pending === 0) this.#reached();
+      },
+    });
   }
 
   /** Events that match and were not delivered yet, as far as known; infinite before the first answer of the server. */
@@ -125,8 +110,6 @@ export class Tail<T extends EventType = EventType> implements AsyncIterable<LogE
       const events = kept.length > 0 ? await decodeBatch(kept, this.#claims, this.#options.onPoison) : [];
       this.#position = delivered.at(-1)?.delivery.seq ?? this.#position;
       if (this.#backlog !== undefined) this.#backlog -= delivered.length;
-      // What was purged meanwhile will not come: the server's own count says when the backlog is over.
-      if (delivered.at(-1)?.delivery.pending === 0) this.#backlog = 0;
       if (events.length > 0) return events as unknown as LogEvent<T>[];
     }
   }
@@ -141,12 +124,6 @@ export class Tail<T extends EventType = EventType> implements AsyncIterable<LogE
     } finally {
       this.close();
     }
-  }
-
-  #attached({ pending, attachment }: AttachInfo): void {
-    if (attachment > 0) return;
-    this.#backlog = pending;
-    if (pending === 0) this.#reached();
   }
 
   #reached(): void {
