@@ -1,18 +1,20 @@
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { benchFanout } from './fanout.js';
+import { benchLargeRegistry } from './large-registry.js';
 import { benchSteps } from './steps.js';
 import { benchWorkflows } from './workflows.js';
 import { table } from './statistics.js';
 
 const CHECKOUT = join(dirname(fileURLToPath(import.meta.url)), '../../..');
 
-const USAGE = `usage: flex bench [steps|fanout|workflows|composition|plan …] [--json]
+const USAGE = `usage: flex bench [steps|fanout|workflows|registry|composition …] [--json]
 
 Each benchmark brings up a stack of its own and prints a table (with --json one JSON line per row).
   steps        chains of ten no-op nodes beside the bare protocol, for both sync settings
   fanout       one run of 50, 1,000 and 10,000 parallel nodes
   workflows    executed workflow graphs of others (FLEX_DATA)
+  registry     a published set of thousands of capabilities in the running system (FLEX_DATA)
   composition  plan assembly on published composition problems [files…]
 Without a name: all of them.
 `;
@@ -22,6 +24,7 @@ const benches: Record<string, Bench> = {
   steps: (env) => benchSteps(env),
   fanout: (env) => benchFanout(env),
   workflows: (env) => benchWorkflows(env, CHECKOUT),
+  registry: (env) => benchLargeRegistry(env, CHECKOUT),
 };
 
 /** `flex bench …` */
