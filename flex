@@ -124,6 +124,9 @@ export PATH
 case $name in
   exec)
     shift
+    case ${1:---help} in
+      -h | --help) printf "flex exec <command…>\n  run a command with this checkout's Node and tools\n"; exit 0 ;;
+    esac
     exec "$@"
     ;;
   jest)

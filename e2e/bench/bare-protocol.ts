@@ -4,6 +4,7 @@ import { jetstream, jetstreamManager, type JetStreamClient } from '@nats-io/jets
 import { connect } from '@nats-io/transport-node';
 import type { NatsConnection } from '@nats-io/nats-core';
 import { headers } from '@nats-io/nats-core';
+import { natsAccess } from '../harness/nats-access.js';
 
 /**
  * The least that any engine on this log must do: a fenced dispatch and a report per step, an ordered reader, one worker
@@ -27,7 +28,7 @@ export class BareProtocol {
   ) {}
 
   static async start(natsUrl: string): Promise<BareProtocol> {
-    const nc = await connect({ servers: natsUrl });
+    const nc = await connect(natsAccess(natsUrl));
     const jsm = await jetstreamManager(nc);
     await jsm.streams.delete(BARE_STREAM).catch(() => undefined);
     await jsm.streams.add({ name: BARE_STREAM, subjects: ['bare.>'] });

@@ -1,9 +1,10 @@
 import { AckPolicy, jetstream, jetstreamManager } from '@nats-io/jetstream';
 import { connect } from '@nats-io/transport-node';
 import { BARE_STREAM } from './bare-protocol.js';
+import { natsAccess } from '../harness/nats-access.js';
 
 /** The one worker process of the bare protocol: takes a dispatch, appends a report, acknowledges. */
-const nc = await connect({ servers: process.argv[2] });
+const nc = await connect(natsAccess(process.argv[2]!));
 const jsm = await jetstreamManager(nc);
 await jsm.consumers.add(BARE_STREAM, {
   durable_name: 'worker',

@@ -1,4 +1,4 @@
-import { readdirSync, readFileSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { gunzipSync } from 'node:zlib';
 import {
@@ -8,19 +8,7 @@ import {
   type RegistrySnapshot,
   type TaskEnvelope,
 } from '@flex/contracts';
-import { assemble, generateComposition, type Assembly } from '@flex/planning';
-
-/** A composition problem as published: `{concepts: {name: parent | null}, services, request}`. */
-export interface CompositionSet {
-  readonly name: string;
-  readonly concepts: Readonly<Record<string, string | null>>;
-  readonly services: readonly {
-    readonly name: string;
-    readonly inputs: readonly string[];
-    readonly outputs: readonly string[];
-  }[];
-  readonly request: { readonly provided: readonly string[]; readonly wanted: readonly string[] };
-}
+import { assemble, generateComposition, type Assembly, type CompositionProblem } from '@flex/planning';
 
 /** One line of the result. `ms`: from the loaded registry snapshot to the finished plan, its index included. */
 export interface CompositionResult {
@@ -40,7 +28,7 @@ export interface CompositionResult {
 const BUDGET_MS = 1500;
 
 /** Concepts become facets, services capabilities; names stay what they are. */
-export function snapshotOf(set: CompositionSet): RegistrySnapshot {
+export function snapshotOf(set: CompositionProblem): RegistrySnapshot {
   const facets = new Map<string, Facet>();
   for (const [name, parent] of Object.entries(set.concepts))
     facets.set(name, {
@@ -64,7 +52,7 @@ export function snapshotOf(set: CompositionSet): RegistrySnapshot {
   return { revision: 1, facets, capabilities };
 }
 
-export function envelopeOf(set: CompositionSet): TaskEnvelope {
+export function envelopeOf(set: CompositionProblem): TaskEnvelope {
   return {
     objective: `Compose ${set.name}`,
     inputs: Object.fromEntries(set.request.provided.map((facet) => [facet, true])),
@@ -73,7 +61,7 @@ export function envelopeOf(set: CompositionSet): TaskEnvelope {
 }
 
 /** Plans a set with the assembler that plans runs, and checks the plan against the problem as published. */
-export function solve(set: CompositionSet, budgetMs = BUDGET_MS): CompositionResult {
+export function solve(set: CompositionProblem, budgetMs = BUDGET_MS): CompositionResult {
   const snapshot = snapshotOf(set);
   const envelope = envelopeOf(set);
   const clock = (): number => performance.now();
@@ -102,7 +90,7 @@ function servicesOf(plan: Assembly): string[] {
 }
 
 /** Executes the services on the published data: each finds its inputs when its turn comes, and all that is wanted is there. */
-export function isValid(set: CompositionSet, services: readonly string[]): boolean {
+export function isValid(set: CompositionProblem, services: readonly string[]): boolean {
   const available = new Set<string>();
   const bring = (concept: string): void => {
     for (let at: string | null | undefined = concept; at != null && !available.has(at); at = set.concepts[at])
@@ -119,7 +107,7 @@ export function isValid(set: CompositionSet, services: readonly string[]): boole
 }
 
 /** A planner that runs has planned before: the first figures are not to be those of a cold compiler. */
-function warmUp(): void {
+export function warmUp(): void {
   for (let seed = 1; seed <= 3; seed += 1)
     solve(
       generateComposition({
@@ -136,25 +124,30 @@ function warmUp(): void {
     );
 }
 
-export function readSet(file: string): CompositionSet {
+export function readSet(file: string): CompositionProblem {
   const bytes = readFileSync(file);
-  const set = JSON.parse((file.endsWith('.gz') ? gunzipSync(bytes) : bytes).toString('utf8')) as CompositionSet;
+  const set = JSON.parse((file.endsWith('.gz') ? gunzipSync(bytes) : bytes).toString('utf8')) as CompositionProblem;
   if (typeof set.concepts !== 'object' || !Array.isArray(set.services) || typeof set.request !== 'object')
     throw new Error(`${file} is not a composition problem: it needs concepts, services and request`);
   return set;
 }
 
-/** The published sets beside the checkout, or where FLEX_DATA says. */
+/** The published sets beside the checkout, or where FLEX_DATA says; none where they are not. */
+export function publishedSets(env: NodeJS.ProcessEnv): string[] {
+  const folder = join(env['FLEX_DATA'] ?? resolve(import.meta.dirname, '..', '..', ...atRoot()), 'composition');
+  if (!existsSync(folder)) return [];
+  return readdirSync(folder)
+    .filter((name) => /\.json(\.gz)?$/.test(name))
+    .sort()
+    .map((name) => join(folder, name));
+}
+
 function defaultFiles(): string[] {
-  const folder = join(process.env.FLEX_DATA ?? resolve(import.meta.dirname, '..', '..', ...atRoot()), 'composition');
-  try {
-    return readdirSync(folder)
-      .filter((name) => /\.json(\.gz)?$/.test(name))
-      .sort()
-      .map((name) => join(folder, name));
-  } catch {
-    throw new Error(`No composition sets at ${folder}: name files, or the folder of the data in FLEX_DATA`);
-  }
+  const files = publishedSets(process.env);
+  if (files.length > 0) return files;
+  throw new Error(
+    'There are no composition sets beside the checkout: name files, or the folder of the data in FLEX_DATA',
+  );
 }
 
 /** From e2e/bench or e2e/dist/bench to ../shared/data beside the checkout. */

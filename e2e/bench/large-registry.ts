@@ -2,7 +2,7 @@ import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { gunzipSync } from 'node:zlib';
 import { createFlex } from '@flex/client';
-import type { CompositionSet } from './composition.js';
+import type { CompositionProblem } from '@flex/planning';
 import { envelopeOf, snapshotOf } from './composition.js';
 import { benchStack } from './bench-stack.js';
 import { percentile, round } from './statistics.js';
@@ -14,8 +14,8 @@ const RUNS = 5;
 export async function benchLargeRegistry(env: NodeJS.ProcessEnv, checkout: string): Promise<Record<string, unknown>[]> {
   const file = join(env['FLEX_DATA'] ?? join(checkout, '../shared/data'), 'composition', `${SET}.json.gz`);
   if (!existsSync(file)) return [{ bench: 'registry', skipped: `no data at ${file}; set FLEX_DATA` }];
-  const set = JSON.parse(gunzipSync(readFileSync(file)).toString()) as CompositionSet;
-  const stack = await benchStack('always', env);
+  const set = JSON.parse(gunzipSync(readFileSync(file)).toString()) as CompositionProblem;
+  const stack = await benchStack({ sync: 'always' }, env);
   try {
     const flex = createFlex({ url: stack.url });
     const { facets, capabilities } = snapshotOf(set);

@@ -20,3 +20,12 @@ export function table(rows: readonly Record<string, unknown>[]): string {
     )
     .join('\n');
 }
+
+/** Does something `count` times, so many at once. */
+export async function inParallel(count: number, atOnce: number, work: (index: number) => Promise<void>): Promise<void> {
+  let next = 0;
+  const one = async (): Promise<void> => {
+    while (next < count) await work(next++);
+  };
+  await Promise.all(Array.from({ length: atOnce }, one));
+}

@@ -1,8 +1,7 @@
-import { jetstreamManager } from '@nats-io/jetstream';
-import { connect } from '@nats-io/transport-node';
 import { BareProtocol } from './bare-protocol.js';
 import { benchStack, chainOf, envelopeOf, streamRun } from './bench-stack.js';
 import { percentile, round } from './statistics.js';
+import { lastSeq } from './raw-limit.js';
 
 const STEPS = 10;
 
@@ -10,7 +9,7 @@ const STEPS = 10;
 export async function benchSteps(env: NodeJS.ProcessEnv, seconds = 6): Promise<Record<string, unknown>[]> {
   const rows: Record<string, unknown>[] = [];
   for (const sync of ['default', 'always'] as const) {
-    const stack = await benchStack(sync, env);
+    const stack = await benchStack({ sync }, env);
     const bare = await BareProtocol.start(stack.natsUrl);
     try {
       const body = envelopeOf(chainOf(STEPS));
@@ -85,13 +84,4 @@ async function chains(url: string, body: string, concurrency: number, seconds: n
     }),
   );
   return { latencies, seconds: (performance.now() - begun) / 1000, steps: latencies.length * STEPS };
-}
-
-async function lastSeq(natsUrl: string): Promise<number> {
-  const nc = await connect({ servers: natsUrl });
-  try {
-    return (await (await jetstreamManager(nc)).streams.info('FLEX')).state.last_seq;
-  } finally {
-    await nc.close();
-  }
 }

@@ -1,7 +1,8 @@
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { gunzipSync } from 'node:zlib';
-import { benchStack, envelopeOf, streamRun } from './bench-stack.js';
+import { benchStack, envelopeOf, streamRun, type BenchStack } from './bench-stack.js';
+import { lastSeq, rawLimit } from './raw-limit.js';
 import { round } from './statistics.js';
 
 interface Workflow {
@@ -9,18 +10,18 @@ interface Workflow {
   tasks: { id: string; name: string; parents: string[]; runtimeSeconds: number }[];
 }
 
-/** Executed workflow graphs of others, one second scaled to one millisecond: makespan over the critical path. */
+/** Executed workflow graphs of others, one second scaled to one millisecond: makespan over the critical path, beside the server's for the same messages. */
 export async function benchWorkflows(env: NodeJS.ProcessEnv, checkout: string): Promise<Record<string, unknown>[]> {
   const folder = join(env['FLEX_DATA'] ?? join(checkout, '../shared/data'), 'workflows');
   if (!existsSync(folder)) return [{ bench: 'workflows', skipped: `no data at ${folder}; set FLEX_DATA` }];
-  const stack = await benchStack('default', env);
+  const stack = await benchStack({ sync: 'default' }, env);
   try {
     const rows: Record<string, unknown>[] = [];
     for (const file of readdirSync(folder)
       .filter((name) => name.endsWith('.json.gz'))
       .sort()) {
       const workflow = JSON.parse(gunzipSync(readFileSync(join(folder, file))).toString()) as Workflow;
-      rows.push(await one(stack.url, workflow, file.replace('.json.gz', '')));
+      rows.push(await one(stack, workflow, file.replace('.json.gz', '')));
     }
     return rows;
   } finally {
@@ -28,7 +29,7 @@ export async function benchWorkflows(env: NodeJS.ProcessEnv, checkout: string): 
   }
 }
 
-async function one(url: string, workflow: Workflow, set: string): Promise<Record<string, unknown>> {
+async function one({ url, natsUrl }: BenchStack, workflow: Workflow, set: string): Promise<Record<string, unknown>> {
   const ids = new Map(workflow.tasks.map((task, i) => [task.id, `t${i}`]));
   const nodes = workflow.tasks.map((task) => ({
     id: ids.get(task.id)!,
@@ -42,7 +43,9 @@ async function one(url: string, workflow: Workflow, set: string): Promise<Record
   const edges = workflow.tasks.flatMap((task) =>
     task.parents.map((parent) => ({ from: ids.get(parent)!, to: ids.get(task.id)!, facets: [] })),
   );
+  const before = await lastSeq(natsUrl);
   const { total, text } = await streamRun(url, envelopeOf({ nodes, edges }, { benchMs: 0 }));
+  const raw = await rawLimit(natsUrl, before + 1, await lastSeq(natsUrl));
   const bound = criticalPath(workflow);
   const { orderKept, onceEach } = checkOrder(text, edges, nodes.length);
   return {
@@ -52,6 +55,7 @@ async function one(url: string, workflow: Workflow, set: string): Promise<Record
     ms: round(total),
     boundMs: round(bound),
     overBound: round(total / bound, 2),
+    rawMs: round(raw.ms),
     orderKept,
     onceEach,
   };

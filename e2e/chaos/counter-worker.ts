@@ -1,4 +1,5 @@
 import { appendFileSync } from 'node:fs';
+import { plainAgent } from '@flex/orchestrator/ingredients';
 import { defineCapability, FatalError, RetryableError, startWorker } from '@flex/worker-sdk';
 
 /**
@@ -10,16 +11,10 @@ const [natsUrl, file] = process.argv.slice(2) as [string, string];
 const agent = (capabilityId: string) =>
   defineCapability(
     {
-      capabilityId,
-      version: '1',
-      displayName: capabilityId,
-      kind: 'execution',
-      agentType: 'ai',
-      inputFacets: [],
-      outputFacets: ['chaosCount'],
+      ...plainAgent(capabilityId, ['chaosCount']),
       heartbeat: { intervalSeconds: 2, timeoutSeconds: 10 },
-      retry: { maxAttempts: 5, backoffMs: 200, factor: 1 },
-      timeoutMs: 20_000,
+      retry: { maxAttempts: 8, backoffMs: 200, factor: 1 },
+      timeoutMs: 6_000,
     },
     async (_inputs, context) => {
       appendFileSync(file, `${context.idempotencyKey}\n`);

@@ -1,30 +1,42 @@
 import type { TaskEnvelope } from '@flex/contracts';
-import type { Random } from './random.js';
+import { randomEdges, whenNode } from '@flex/orchestrator/ingredients';
+import type { Random } from '@flex/orchestrator/random';
 
 type Policies = NonNullable<NonNullable<TaskEnvelope['policies']>['runtime']>;
 
 const policies: Policies = [
-  {
-    id: 'note',
-    trigger: { kind: 'onNodeComplete', condition: 'facets.chaosCount > 50' },
-    action: { type: 'emit', event: 'high' },
-    maxTriggers: 2,
-  },
-  {
-    id: 'ask',
-    trigger: { kind: 'onNodeComplete', condition: 'facets.chaosCount > 90' },
-    action: { type: 'hitl' },
-    maxTriggers: 1,
-  },
-  {
-    id: 'again',
-    trigger: { kind: 'onNodeComplete', condition: 'facets.chaosCount < 5' },
-    action: { type: 'replan' },
-    maxTriggers: 1,
-  },
+  whenNode('note', 'facets.chaosCount > 50', { type: 'emit', event: 'high' }, 2),
+  whenNode('ask', 'facets.chaosCount > 90', { type: 'hitl' }),
+  whenNode('again', 'facets.chaosCount < 5', { type: 'replan' }),
   { id: 'begin', trigger: { kind: 'onStart' }, action: { type: 'emit', event: 'began' } },
   { id: 'bad', trigger: { kind: 'onValidationFail' }, action: { type: 'emit', event: 'invalid' }, maxTriggers: 2 },
 ];
+
+/** Objective of runs that wait for a person until all faults are over, and what the person is asked. */
+export const WAITS = 'Wait for the end';
+
+/** A run in whose middle somebody is asked. */
+export function waitingEnvelope(): TaskEnvelope {
+  return {
+    objective: WAITS,
+    outputContract: { mode: 'facets', facets: ['chaosCount'] },
+    policies: {
+      runtime: [
+        {
+          id: 'wait',
+          trigger: { kind: 'onNodeComplete', selector: { capabilityId: 'chaos.frail' } },
+          action: { type: 'hitl', rationale: WAITS },
+          maxTriggers: 1,
+        },
+      ],
+    },
+    plan: {
+      nodes: [step('n0', 'chaos.frail'), step('n1', 'chaos.count')],
+      edges: [{ from: 'n0', to: 'n1', facets: [] }],
+    },
+    metadata: { labels: { suite: 'chaos' } },
+  };
+}
 
 /** A mixed envelope: a graph of its own or the planner's plan, policies, people, retries and fallbacks. */
 export function chaosEnvelope(random: Random): TaskEnvelope {
@@ -41,18 +53,19 @@ export function chaosEnvelope(random: Random): TaskEnvelope {
 
 function graph(random: Random): NonNullable<TaskEnvelope['plan']> {
   const count = 2 + random.below(7);
-  const nodes = Array.from({ length: count }, (_, i) => ({
-    id: `n${i}`,
-    kind: 'execution' as const,
-    capabilityId: random.chance(0.3) ? 'chaos.frail' : 'chaos.count',
-    label: `n${i}`,
-    inputFacets: [],
-    outputFacets: ['chaosCount'],
-    fallback: ['chaos.count'],
-  }));
-  const edges = [];
-  for (let to = 1; to < count; to++)
-    for (let from = 0; from < to; from++)
-      if (random.chance(0.35)) edges.push({ from: `n${from}`, to: `n${to}`, facets: [] });
+  const nodes = Array.from({ length: count }, (_, i) =>
+    step(`n${i}`, random.chance(0.3) ? 'chaos.frail' : 'chaos.count'),
+  );
+  const edges = randomEdges(random, count, 0.35).map((edge) => ({ ...edge, facets: [] }));
   return { nodes, edges };
 }
+
+const step = (id: string, capabilityId: string) => ({
+  id,
+  kind: 'execution' as const,
+  capabilityId,
+  label: id,
+  inputFacets: [],
+  outputFacets: ['chaosCount'],
+  fallback: ['chaos.count'],
+});

@@ -1,56 +1,75 @@
 import type { Flex } from '@flex/client';
+import { Invariants } from '@flex/orchestrator/invariants';
+import { verify, type ToldEvent } from '@flex/orchestrator/verify';
+import type { Seen } from './clients.js';
 
-interface Told {
-  seq: number;
-  type: string;
-  data: Record<string, unknown>;
-}
+const ENDS = ['run.completed', 'run.failed', 'run.cancelled'];
 
 /** What one run's history and streams break of the promises; sentences, none when all is well. */
-export async function judge(
-  flex: Flex,
-  runId: string,
-  seen: readonly string[],
-  effects: ReadonlyMap<string, number>,
-): Promise<string[]> {
-  const violations: string[] = [];
-  const events: Told[] = [];
-  for await (const event of flex.runs.events(runId)) events.push(event as unknown as Told);
+export async function judge(flex: Flex, seen: Seen, effects: ReadonlyMap<string, number>): Promise<string[]> {
+  const runId = seen.runId!;
+  const events: ToldEvent[] = [];
+  for await (const event of flex.runs.events(runId)) events.push({ ...event, runId } as unknown as ToldEvent);
+  return [
+    ...(await framesOf(flex, seen)),
+    ...historyOf(events),
+    ...effectsOf(events, effects),
+    ...(await endOf(flex, runId, events)),
+  ].map((violation) => `${runId}: ${violation}`);
+}
+
+/** A client that was cut off many times saw what one sees that reads the whole stream now. */
+async function framesOf(flex: Flex, { runId, frames }: Seen): Promise<string[]> {
   const history: string[] = [];
-  for await (const frame of flex.runs.watch(runId)) history.push(frame.id);
-  if (seen.join() !== history.join())
-    violations.push(
-      `${runId}: a client saw ${seen.length} frames, the history has ${history.length}, or in another order`,
-    );
-  const accepted = new Set<string>();
-  const dispatched = new Map<string, number>();
-  let terminal = 0;
-  for (const { type, data, seq } of events) {
-    for (const { nodeId, attempt } of (data['accepted'] as { nodeId: string; attempt: number }[] | undefined) ?? []) {
-      if (accepted.has(nodeId)) violations.push(`${runId}: ${nodeId} was accepted twice (${seq})`);
-      accepted.add(nodeId);
-      const key = `${runId}:${nodeId}:${attempt}`;
-      const dispatch = events.find(
-        (event) =>
-          event.type === 'node.dispatched' && event.data['nodeId'] === nodeId && event.data['attempt'] === attempt,
-      );
-      if (dispatch && !effects.has(key))
-        violations.push(`${runId}: ${nodeId} attempt ${attempt} was accepted, but no worker did it`);
-    }
-    if (type === 'node.dispatched') {
-      const key = `${data['nodeId'] as string}:${data['attempt'] as number}`;
-      dispatched.set(key, (dispatched.get(key) ?? 0) + 1);
-    }
-    if (type === 'run.completed' || type === 'run.failed' || type === 'run.cancelled') terminal++;
+  for await (const frame of flex.runs.watch(runId!)) history.push(frame.id);
+  if (frames.join() === history.join()) return [];
+  const lost = history.filter((id) => !frames.includes(id));
+  return [
+    `a client saw ${frames.length} frames, the history has ${history.length}` +
+      (lost.length > 0 ? `; it missed ${lost.slice(0, 5).join(' ')}` : ', or in another order'),
+  ];
+}
+
+/** The invariants of the simulation on what really happened, and the chain of digests. */
+function historyOf(events: readonly ToldEvent[]): string[] {
+  const violations: string[] = [];
+  const invariants = new Invariants();
+  const told = new Set<string>();
+  for (const event of events) {
+    // What others said again says nothing new.
+    const id = event.id.replace(/\.again\..*$/, '');
+    if (told.has(id)) continue;
+    told.add(id);
+    const violation = invariants.check(event);
+    if (violation) violations.push(violation);
   }
-  for (const [key, count] of dispatched)
-    if (count > 1) violations.push(`${runId}: ${key} was dispatched ${count} times`);
-  if (terminal !== 1) violations.push(`${runId}: ${terminal} ends`);
-  const view = await flex.runs.get(runId);
-  const last = events.findLast(
-    ({ type }) => type.startsWith('run.') && ['run.completed', 'run.failed', 'run.cancelled'].includes(type),
-  );
-  if (last && view.status !== last.type.slice(4))
-    violations.push(`${runId}: the read model says ${view.status}, the log ${last.type}`);
+  const { verified, reason } = verify(events);
+  return verified ? violations : [...violations, reason ?? 'not verified'];
+}
+
+/** Each accepted attempt was carried out, and nothing was carried out that nobody had dispatched. */
+function effectsOf(events: readonly ToldEvent[], effects: ReadonlyMap<string, number>): string[] {
+  const violations: string[] = [];
+  const dispatched = new Set<string>();
+  for (const event of events) {
+    const { accepted } = event.data as { accepted?: { nodeId: string; attempt: number }[] };
+    for (const { nodeId, attempt } of accepted ?? []) {
+      const key = `${event.runId}:${nodeId}:${attempt}`;
+      if (dispatched.has(key) && !effects.has(key))
+        violations.push(`${nodeId} attempt ${attempt} was accepted, but no worker did it`);
+    }
+    if (event.type === 'node.dispatched') dispatched.add(`${event.runId}:${event.data.nodeId}:${event.data.attempt}`);
+  }
+  const runId = events[0]!.runId;
+  for (const key of effects.keys())
+    if (key.startsWith(`${runId}:`) && !dispatched.has(key)) violations.push(`${key} was carried out undispatched`);
   return violations;
+}
+
+async function endOf(flex: Flex, runId: string, events: readonly ToldEvent[]): Promise<string[]> {
+  const ends = events.filter(({ type }) => ENDS.includes(type));
+  if (ends.length !== 1) return [`${ends.length} ends`];
+  const { status } = await flex.runs.get(runId);
+  const listed = ends[0]!.type.slice(4);
+  return status === listed ? [] : [`the read model says ${status}, the log ${listed}`];
 }

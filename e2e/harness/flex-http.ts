@@ -1,4 +1,12 @@
-import type { Frame, Json, PlanGraph, Problem, RunView, TaskItem } from '@flex/contracts';
+import {
+  frameTypes,
+  type Frame,
+  type Json,
+  type PlanGraph,
+  type Problem,
+  type RunView,
+  type TaskItem,
+} from '@flex/contracts';
 import { EventSource } from 'eventsource';
 import { createParser } from 'eventsource-parser';
 
@@ -128,7 +136,7 @@ export class FlexHttp {
             resolve();
           };
           signal.addEventListener('abort', close);
-          for (const type of [...eventNames]) {
+          for (const type of frameTypes) {
             source.addEventListener(type, (event) => {
               after = event.lastEventId;
               const data = JSON.parse(event.data as string) as Frame;
@@ -140,30 +148,6 @@ export class FlexHttp {
     );
   }
 }
-
-const eventNames = [
-  'start',
-  'plan_requested',
-  'plan_rejected',
-  'plan_generated',
-  'plan_branch',
-  'plan_fallback',
-  'plan_updated',
-  'node_start',
-  'node_progress',
-  'node_complete',
-  'node_error',
-  'node_skipped',
-  'policy_triggered',
-  'hitl_request',
-  'hitl_resolved',
-  'validation_error',
-  'goal_condition_failed',
-  'run_paused',
-  'run_resumed',
-  'log',
-  'complete',
-] as const;
 
 /** A frame as it came over the wire: the SSE fields beside the data. */
 export interface WireFrame {

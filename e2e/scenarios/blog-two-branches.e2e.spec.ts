@@ -1,5 +1,5 @@
 import type { PlanGraph } from '@flex/contracts';
-import { inOrder, wellFormed } from '../harness/expectations.js';
+import { inOrder, resumesExactly, wellFormed } from '../harness/expectations.js';
 import { example, target } from '../harness/target.js';
 
 /** Scenario 2: two branches, each with a writer and a validator of its own, in parallel, joined at the end. */
@@ -10,6 +10,7 @@ describe('Blog post with two branches', () => {
     const stream = http.stream(example('blog-two-branches'));
     const frames = await stream.completed();
     wellFormed(stream);
+    await resumesExactly(http, stream);
     inOrder(stream.types, [
       'start',
       'plan_requested',

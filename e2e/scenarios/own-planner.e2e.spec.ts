@@ -1,7 +1,7 @@
 import { AckPolicy, jetstream, jetstreamManager } from '@nats-io/jetstream';
 import type { EventData, Frame } from '@flex/contracts';
 import { capabilityOf, facetOf, publish } from '../harness/catalog.js';
-import { inOrder, wellFormed } from '../harness/expectations.js';
+import { inOrder, resumesExactly, wellFormed } from '../harness/expectations.js';
 import { OutsideAgent, publishEvent } from '../harness/outside-agent.js';
 import { OwnStack } from '../harness/own-stack.js';
 
@@ -67,6 +67,7 @@ describe('A planner of our own', () => {
 
     const frames = await stream.completed();
     wellFormed(stream);
+    await resumesExactly(stack.http, stream);
     inOrder(stream.types, [
       'start',
       'plan_requested',

@@ -1,6 +1,8 @@
+import { sql } from 'kysely';
 import type { DraftNode } from '@flex/contracts';
+import { connectPostgres } from '@flex/events/postgres';
 import { capabilityOf, facetOf, publish } from '../harness/catalog.js';
-import { inOrder, wellFormed } from '../harness/expectations.js';
+import { inOrder, resumesExactly, wellFormed } from '../harness/expectations.js';
 import { OutsideAgent } from '../harness/outside-agent.js';
 import { OwnStack } from '../harness/own-stack.js';
 
@@ -34,6 +36,7 @@ describe('People, restarts, and nothing registered', () => {
     await stack.http.resolve(task!.taskId, { resolution: 'output', output: { output: 'It was a week.' } });
     const frames = await stream.completed();
     wellFormed(stream);
+    await resumesExactly(stack.http, stream);
     expect(frames.at(-1)!.payload).toMatchObject({ status: 'completed', output: 'It was a week.' });
   });
 
@@ -140,6 +143,7 @@ describe('People, restarts, and nothing registered', () => {
     await stack.http.ok('POST', path, edit);
     const frames = await stream.completed();
     wellFormed(stream);
+    await resumesExactly(stack.http, stream);
     inOrder(stream.types, [
       'plan_generated',
       'hitl_request',
@@ -154,6 +158,28 @@ describe('People, restarts, and nothing registered', () => {
     );
     expect((await stack.http.planVersions(runId)).map((version) => version.cause.kind)).toEqual(['initial', 'review']);
     expect((await stack.http.run(runId)).planVersion).toBe(2);
+  });
+
+  it('read models and snapshots are a function of the log: made again they are what they were, and what is not shows', async () => {
+    // One that waits for a person has a snapshot.
+    const open = await stack.http.stream(freeform).untilType('hitl_request');
+    const first = await stack.command('rebuild', '--json');
+    expect(JSON.parse(first.text)).toMatchObject({ differing: [] });
+    const second = await stack.command('rebuild', '--json');
+    expect(JSON.parse(second.text)).toMatchObject({ differing: [] });
+    const db = connectPostgres(stack.databaseUrl);
+    try {
+      const { rows } = await sql<{ count: string }>`select (select count(*) from gateway.runs)
+        + (select count(*) from gateway.tasks) + (select count(*) from orchestrator.runs) as count`.execute(db);
+      expect((JSON.parse(second.text) as { compared: number }).compared).toBe(Number(rows[0]!.count));
+      await sql`update gateway.runs set objective = 'another' where run_id = ${open.runId}`.execute(db);
+      const third = await stack.command('rebuild');
+      expect(third.code).toBe(1);
+      expect(third.text).toContain(`gateway.runs ${open.runId} differs`);
+    } finally {
+      await db.destroy();
+    }
+    expect(await stack.http.run(open.runId)).toMatchObject({ status: 'awaiting_human', objective: freeform.objective });
   });
 
   async function catalogue(): Promise<void> {

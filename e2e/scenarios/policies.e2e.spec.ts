@@ -1,6 +1,6 @@
 import type { Frame, Policies } from '@flex/contracts';
 import { capabilityOf, facetOf, publish } from '../harness/catalog.js';
-import { inOrder, wellFormed } from '../harness/expectations.js';
+import { inOrder, resumesExactly, wellFormed } from '../harness/expectations.js';
 import type { RunStream } from '../harness/flex-http.js';
 import { OutsideAgent, type WorkItem } from '../harness/outside-agent.js';
 import { OwnStack } from '../harness/own-stack.js';
@@ -78,6 +78,7 @@ describe('Runtime policies', () => {
   const finished = async (stream: RunStream, status = 'completed'): Promise<Frame[]> => {
     const frames = await stream.completed();
     wellFormed(stream);
+    await resumesExactly(stack.http, stream);
     expect(frames.at(-1)!.payload).toMatchObject({ status });
     return frames;
   };

@@ -49,6 +49,6 @@ describe('Mid-run policy', () => {
       [2, 'policy'],
     ]);
     expect(await http.run(runId)).toMatchObject({ status: 'completed', planVersion: 2, replans: 1 });
-    await resumesExactly(http, stream, [trigger, update, update - 1]);
+    await resumesExactly(http, stream);
   });
 });

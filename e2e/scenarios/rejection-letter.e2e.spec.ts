@@ -1,4 +1,4 @@
-import { inOrder, wellFormed } from '../harness/expectations.js';
+import { inOrder, resumesExactly, wellFormed } from '../harness/expectations.js';
 import { example, target } from '../harness/target.js';
 
 /** Scenario 3: an e-mail for which only a weakly matching capability is registered. */
@@ -33,6 +33,7 @@ describe('Rejection letter', () => {
     }
     const frames = await stream.completed();
     wellFormed(stream);
+    await resumesExactly(http, stream);
     inOrder(stream.types, [
       'start',
       'plan_requested',

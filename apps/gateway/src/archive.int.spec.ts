@@ -1,11 +1,19 @@
+import { gunzipSync } from 'node:zlib';
+import { jest } from '@jest/globals';
+import { jetstream } from '@nats-io/jetstream';
+import { headers } from '@nats-io/nats-core';
 import { sql } from 'kysely';
-import { connectNats, EventLog, readLogShape } from '@flex/events';
+import { subjectOf } from '@flex/contracts';
+import { connectNats, EventLog, LogUnavailable, readLogShape } from '@flex/events';
 import { connectPostgres } from '@flex/events/postgres';
 import { bootService, type RunningService } from '@flex/events/service';
 import { startNats, startPostgres, type TestNats, type TestPostgres } from '@flex/embedded/testing';
 import type { GatewayConfig } from './gateway-config.js';
 import { gatewayService } from './gateway-service.js';
+import type { TaskChange } from './core/run-row.js';
 import type { GatewayDatabase } from './store/gateway-schema.js';
+import { toRow } from './store/postgres-run-rows.js';
+import { saveListing } from './store/save-listing.js';
 import { envelope, GatewayCaller, PlayedServices, until } from './testing/gateway-fixture.js';
 import { readFrames } from './testing/sse-client.js';
 
@@ -29,6 +37,9 @@ describe('runs that have ended', () => {
     });
   const rowOf = (runId: string) =>
     db.selectFrom('gateway.runs').selectAll().where('run_id', '=', runId).executeTakeFirst();
+  const purgedAt = async (runId: string) =>
+    (await db.selectFrom('gateway.archive').select('purged_at').where('run_id', '=', runId).executeTakeFirst())
+      ?.purged_at ?? null;
   const countOf = async (runId: string): Promise<number> => {
     let count = 0;
     for await (const _ of played.log.readRun(runId)) count += 1;
@@ -58,6 +69,16 @@ describe('runs that have ended', () => {
     ];
     const open = await api.submit();
     await Promise.all(runIds.map((runId) => played.finish(runId)));
+    // By an agent in another language, with a text of its own for what others write differently.
+    const marks = headers();
+    for (const [name, value] of [
+      ['Nats-Msg-Id', 'pretty'],
+      ['ce-dataschema', 'urn:flex:node.progressed:1'],
+    ] as const)
+      marks.set(name, value);
+    const subject = subjectOf('node.progressed', runIds[0]!, played.log.partitions, 'agent.write');
+    const pretty = JSON.stringify({ nodeId: 'a', attempt: 1, fraction: 1, text: 'ü\n' }, null, 2).replace('1,', '1.0,');
+    await jetstream(nc).publish(subject, pretty, { headers: marks });
     const look = async (runId: string) => ({
       run: await api.json(`/runs/${runId}`),
       events: await api.json<{ items: { digest: string; data: unknown; seq: number; id: string }[] }>(
@@ -68,9 +89,10 @@ describe('runs that have ended', () => {
     });
     const before = await Promise.all(runIds.map(look));
     expect(before[0]!.frames.at(-1)!.event).toBe('complete');
+    expect(before[0]!.events.items.find(({ id }) => id === 'pretty')).toMatchObject({ text: pretty });
     await gateway.stop();
     gateway = await boot('0');
-    for (const runId of runIds) await until(async () => (await rowOf(runId))?.purged_at !== null, 'the purge');
+    for (const runId of runIds) await until(async () => (await purgedAt(runId)) !== null, 'the purge');
     for (const runId of runIds) expect(await countOf(runId)).toBe(0);
     expect(await countOf(open)).toBe(1);
     expect((await rowOf(open))?.status).toBe('submitted');
@@ -127,6 +149,70 @@ describe('runs that have ended', () => {
       async () => (await api.json<{ items: { runId: string }[] }>('/runs?limit=1')).items[0]?.runId === next,
       'the next run',
     );
+    const listed = async () =>
+      (await api.json<{ items: { runId: string }[] }>('/runs?limit=100')).items.find((run) => run.runId === runId);
+    await played.finish(runId);
+    await until(async () => (await purgedAt(runId)) !== null, 'the purge');
+    const before = await listed();
+    await gateway.stop();
+    await sql`truncate gateway.runs, gateway.tasks, gateway.checkpoints`.execute(db);
+    gateway = await boot('0');
+    await until(async () => (await rowOf(next)) !== undefined, 'the rebuild');
+    expect(await listed()).toEqual(before);
+  });
+
+  it('keep what a newer release has written, for those who can read it', async () => {
+    const runId = await api.submit();
+    const { seq } = await played.append('run.pause_requested', runId, { reason: 'known' });
+    const stored = await (await played.log.manager()).streams.getMessage('FLEX', { seq });
+    const later = headers();
+    later.set('ce-dataschema', stored!.header.get('ce-dataschema').replace(/1$/, '2'));
+    later.set('Nats-Msg-Id', 'from-the-next-release');
+    nc.publish(stored!.subject, '{"why":{"text":"unheard of"}}', { headers: later });
+    await played.finish(runId);
+    await until(async () => (await purgedAt(runId)) !== null, 'the purge');
+    const { history } = await db
+      .selectFrom('gateway.archive')
+      .select('history')
+      .where('run_id', '=', runId)
+      .executeTakeFirstOrThrow();
+    const kept = gunzipSync(history)
+      .toString()
+      .split('\n')
+      .filter((line) => line.includes('from-the-next-release'));
+    expect(kept).toEqual([expect.stringMatching(/"version":2,.*"data":\{"why":\{"text":"unheard of"\}\}\}$/)]);
+    // This release shows what it knows.
+    const { items } = await api.json<{ items: { type: string; version: number }[] }>(`/runs/${runId}/events`);
+    expect(items.filter(({ type }) => type === 'run.pause_requested')).toEqual([
+      expect.objectContaining({ version: 1 }),
+    ]);
+  });
+
+  it('are listed also when one of their tasks cannot be', async () => {
+    const runId = await api.submit();
+    await until(async () => (await rowOf(runId)) !== undefined, 'the run');
+    const row = { ...toRow((await rowOf(runId))!), objective: 'changed', status: 'paused' } as const;
+    const opened = (taskId: string, requestedAt: number): TaskChange => ({
+      kind: 'opened',
+      task: { taskId, runId, tenant: 'default', kind: 'approval', prompt: 'x', round: 0, requestedAt } as never,
+    });
+    const faults = await saveListing(db, row, [opened(`${runId}-1`, 1e300), opened(`${runId}-2`, 1)]);
+    expect(faults).toEqual([expect.stringContaining('1e+300')]);
+    expect((await rowOf(runId))?.status).toBe('paused');
+    const tasks = await db.selectFrom('gateway.tasks').select('task_id').where('run_id', '=', runId).execute();
+    expect(tasks).toEqual([{ task_id: `${runId}-2` }]);
+  });
+
+  it('are listed also when the store of large payloads could not be asked at first', async () => {
+    const claims = Object.getPrototypeOf(played.log.claims) as typeof played.log.claims;
+    const away = jest.spyOn(claims, 'get').mockRejectedValueOnce(new LogUnavailable('no answer'));
+    try {
+      const runId = await api.submit({ ...envelope, inputs: { text: 'x'.repeat(400_000) } });
+      await until(async () => (await rowOf(runId)) !== undefined, 'the row');
+      expect(away.mock.calls.length).toBeGreaterThan(1);
+    } finally {
+      away.mockRestore();
+    }
   });
 
   it('can be deleted, open ones not', async () => {
@@ -136,6 +222,41 @@ describe('runs that have ended', () => {
     expect((await api.send('DELETE', `/runs/${runId}`)).status).toBe(204);
     expect((await api.get(`/runs/${runId}`)).status).toBe(404);
     expect((await api.send('DELETE', `/runs/${runId}`)).status).toBe(404);
+  });
+
+  it('are gone on every replica as soon as the log says so, archived or not', async () => {
+    const other = await boot('3600');
+    try {
+      const elsewhere = new GatewayCaller(() => other);
+      const [kept, archived, hot] = [await api.submit(), await api.submit(), await api.submit()];
+      for (const runId of [kept, archived, hot]) await played.finish(runId);
+      await until(async () => (await rowOf(archived))?.status === 'completed', 'the row');
+      await db.updateTable('gateway.runs').set({ ended_at: 1 }).where('run_id', '=', archived).execute();
+      await until(
+        async () =>
+          (await db.selectFrom('gateway.archive').select('run_id').where('run_id', '=', archived).execute()).length ===
+          1,
+        'the archive',
+      );
+      // The other replica holds all of them in memory, and goes on reading because somebody watches an open run.
+      const watching = await elsewhere.get(`/runs/${await api.submit()}/stream`);
+      for (const runId of [kept, archived, hot]) await readFrames(await elsewhere.get(`/runs/${runId}/stream`));
+      for (const runId of [archived, hot]) {
+        expect((await api.send('DELETE', `/runs/${runId}`)).status).toBe(204);
+        await until(async () => (await elsewhere.get(`/runs/${runId}`)).status === 404, 'the deletion');
+        for (const what of ['', '/stream', '/events', '/output', '/plan', '/explain'])
+          expect([what, (await elsewhere.get(`/runs/${runId}${what}`)).status]).toEqual([what, 404]);
+        expect(await countOf(runId)).toBe(1);
+        expect(await rowOf(runId)).toBeUndefined();
+      }
+      expect((await elsewhere.get(`/runs/${kept}`)).status).toBe(200);
+      await watching.body!.cancel();
+      // Deleted by a replica that died right after saying so: the projection does the rest.
+      await played.log.append({ type: 'run.deleted', runId: kept, id: `run.deleted.${kept}`, data: {} });
+      await until(async () => (await rowOf(kept)) === undefined && (await countOf(kept)) === 1, 'the rest');
+    } finally {
+      await other.stop();
+    }
   });
 
   it('end the reading when they are purged under it', async () => {
@@ -189,5 +310,55 @@ describe('runs that have ended', () => {
       (await api.json<{ items: { type: string }[] }>(`/runs/${second}/events`)).items.map((event) => event.type),
     ).toContain('run.cancel_requested');
     expect(third).not.toBe(second);
+  });
+
+  it('are kept by an interruption, and deleted by a rollback unless they came to their end by themselves', async () => {
+    const types = async (runId: string) =>
+      (await api.json<{ items: { type: string }[] }>(`/runs/${runId}/events?limit=500`)).items.map(({ type }) => type);
+    const submit = async (threadId: string, onConflict?: string): Promise<string> => {
+      const runId = await api.submit({ ...envelope, metadata: { threadId, ...(onConflict ? { onConflict } : {}) } });
+      await until(async () => (await rowOf(runId)) !== undefined, 'the row');
+      return runId;
+    };
+    const onThread = async (threadId: string) =>
+      (await api.json<{ items: { runId: string; status: string }[] }>(`/runs?threadId=${threadId}`)).items;
+    for (const onConflict of ['interrupt', 'rollback']) {
+      const [undone, done] = [await submit(onConflict), await submit(onConflict)];
+      const next = await submit(onConflict, onConflict);
+      expect(await types(undone)).toContain('run.cancel_requested');
+      expect(await types(next)).not.toContain('run.released');
+      await played.append('run.cancelled', undone, { reason: 'as asked' });
+      await played.finish(done);
+      await until(async () => (await types(next)).includes('run.released'), 'the release');
+      const left = (await onThread(onConflict)).map(({ runId }) => runId);
+      if (onConflict === 'interrupt') {
+        expect(left).toEqual([next, done, undone]);
+        expect(await api.json(`/runs/${undone}`)).toMatchObject({ status: 'cancelled' });
+      } else {
+        expect(left).toEqual([next, done]);
+        expect((await api.get(`/runs/${undone}`)).status).toBe(404);
+        expect(await countOf(undone)).toBe(1);
+      }
+    }
+  });
+
+  it('notices a log that is older than the read models, and lists only what log and archive have', async () => {
+    const runId = await api.submit();
+    await until(async () => (await rowOf(runId)) !== undefined);
+    const listed = async () =>
+      new Set((await db.selectFrom('gateway.runs').select('run_id').execute()).map((row) => row.run_id));
+    const archived = await db.selectFrom('gateway.archive').select('run_id').execute();
+    const kept = [runId, ...archived.map((row) => row.run_id)];
+    expect(kept.length).toBeGreaterThan(2);
+    await gateway.stop();
+    // As after a restore of an older copy of the log: Postgres tells of a run, and of events, that the log never had.
+    await sql`insert into gateway.runs select (jsonb_populate_record(r, '{"run_id": "never-happened"}')).*
+      from gateway.runs r where run_id = ${runId}`.execute(db);
+    await sql`update gateway.checkpoints set seq = seq + 1000`.execute(db);
+    gateway = await boot('3600');
+    await until(async () => {
+      const now = await listed();
+      return !now.has('never-happened') && kept.every((id) => now.has(id));
+    }, 'what log and archive have');
   });
 });

@@ -52,6 +52,18 @@ export class GatewayConfig extends DatabaseConfig {
   @Min(1)
   maxPendingSubmissions: number = 2_000;
 
+  /** Events that the orchestrators may be behind; while they are, submissions get 503 with Retry-After. */
+  @Env('FLEX_MAX_BEHIND')
+  @IsInt()
+  @Min(1)
+  maxBehind: number = 50_000;
+
+  /** Open runs of one tenant, whatever they wait for; beyond that its submissions get 503. 0 for any number. */
+  @Env('FLEX_MAX_OPEN_RUNS')
+  @IsInt()
+  @Min(0)
+  maxOpenRuns: number = 200_000;
+
   @Env('FLEX_BODY_LIMIT_BYTES')
   @IsInt()
   @Min(1024)

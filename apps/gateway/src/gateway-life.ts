@@ -7,19 +7,17 @@ import type { GatewayParts } from './gateway-parts.js';
 import { ThreadQueue } from './runs/thread-queue.js';
 import { migrations, SCHEMA } from './store/gateway-schema.js';
 import { PostgresProjector } from './store/postgres-projector.js';
-import { warmUp } from './warm-up.js';
 
-const WARM_UP_AFTER_MS = 500;
 const CLEANING_MS = 600_000;
 
 /** What goes on in a gateway besides answering: projections, archiving, and ending in order. */
 export async function startGatewayLife(service: ServiceContext<GatewayConfig>, parts: GatewayParts): Promise<void> {
   const { drain, readiness, log: logger, config } = service;
   await migrate(parts.db, SCHEMA, migrations);
-  await parts.mirror.ready;
-  const queue = new ThreadQueue(parts.log, parts.db, logger);
-  const onCommitted = (rows: RunRow[]): void => void queue.afterCommit(rows);
-  const projector = new PostgresProjector(parts.log, parts.db, logger, drain.signal, onCommitted);
+  await Promise.all([parts.mirror.ready, parts.clock.ready, parts.feeds.attach()]);
+  const queue = new ThreadQueue(parts.log, parts.db, parts.deletion, logger);
+  const onCommitted = (rows?: RunRow[]): void => void queue.afterCommit(rows);
+  const projector = new PostgresProjector(parts.log, parts.db, parts.archivist, logger, drain.signal, onCommitted);
   const projecting = projector.run();
   const archiving = parts.archivist.run(() => projector.leading, drain.signal);
   const cleaning = setInterval(() => {
@@ -33,10 +31,10 @@ export async function startGatewayLife(service: ServiceContext<GatewayConfig>, p
   drain.on('consume', 'projection', () => Promise.all([projecting, archiving]));
   drain.on('close', 'feeds', () => {
     clearInterval(cleaning);
+    parts.clock.close();
     parts.feeds.close();
     parts.mirror.close();
+    void parts.compiler.close();
   });
-  // Once the service is up: readiness does not wait for it.
-  setTimeout(() => void warmUp(drain.signal), WARM_UP_AFTER_MS).unref();
   if (config.retentionSeconds === 0) logger.info('ended runs leave the log at once');
 }

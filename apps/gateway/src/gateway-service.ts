@@ -8,18 +8,22 @@ import { GatewayParts } from './gateway-parts.js';
 import { CommandsController } from './http/commands.controller.js';
 import { LabelStreamController } from './http/label-stream.controller.js';
 import { DocumentsController } from './http/documents.controller.js';
-import { bodyMiddleware, callerMiddleware, envelopeMiddleware } from './http/edge-middleware.js';
+import { callerMiddleware } from './http/caller-middleware.js';
+import { bodyMiddleware, envelopeMiddleware } from './http/edge-middleware.js';
 import { OperationGuard } from './http/operation.js';
 import { PlanController } from './http/plan.controller.js';
 import { GatewayProblemFilter } from './http/problem-response.js';
+import { requestSpan } from './http/request-span.js';
 import { RegistryController } from './http/registry.controller.js';
 import { RunsController } from './http/runs.controller.js';
+import { StreamTicketController } from './http/stream-ticket.controller.js';
 import { SubmitController } from './http/submit.controller.js';
 import { TasksController } from './http/tasks.controller.js';
 import { ValidateController } from './http/validate.controller.js';
 import { ApiKeyRing, readApiKeys } from './security/api-keys.js';
 import { Authenticator } from './security/authenticator.js';
 import { RateLimit } from './security/rate-limit.js';
+import { gatewayWarmUp } from './warm-up.js';
 
 class GatewayModule {}
 
@@ -29,6 +33,7 @@ export function gatewayService(): ServiceOptions<GatewayConfig> {
   return {
     name: 'gateway',
     config: GatewayConfig,
+    warmUp: gatewayWarmUp,
     // The gateway reads bodies itself, after it knows who is asking.
     nest: { bodyParser: false },
     tls: ({ tlsCert, tlsKey }) => (tlsCert && tlsKey ? { certFile: tlsCert, keyFile: tlsKey } : undefined),
@@ -45,6 +50,7 @@ export function gatewayService(): ServiceOptions<GatewayConfig> {
           ValidateController,
           RunsController,
           LabelStreamController,
+          StreamTicketController,
           CommandsController,
           PlanController,
           TasksController,
@@ -61,7 +67,11 @@ export function gatewayService(): ServiceOptions<GatewayConfig> {
       // After the scaffold's own, so that this one is asked first.
       app.useGlobalFilters(new GatewayProblemFilter(service.log));
       app.use(envelopeMiddleware(config));
-      app.use(callerMiddleware(authenticator!, new RateLimit(config.rateLimit)));
+      app.use(requestSpan);
+      const { tickets } = app.get(GatewayParts);
+      const { corsOrigins } = config;
+      const limit = new RateLimit(config.rateLimit);
+      app.use(callerMiddleware({ authenticator: authenticator!, tickets, limit, corsOrigins }));
       app.use(bodyMiddleware(config.bodyLimit));
     },
   };

@@ -217,6 +217,10 @@ describe('the gateway', () => {
     expect((await call('/runs/nope/stream', { headers: { 'last-event-id': 'x' } })).status).toBe(400);
     expect((await call('/nope')).status).toBe(404);
     expect((await call('/runs/nope/stream', { method: 'HEAD' })).status).toBe(405);
+    const wrong = await call('/runs/nope/plan', { method: 'DELETE' });
+    expect([wrong.status, wrong.headers.get('allow')]).toEqual([405, 'GET, HEAD']);
+    expect(await wrong.json()).toMatchObject({ code: 'method_not_allowed', detail: 'This address takes GET, HEAD' });
+    expect((await call('/runs?limit=1', { method: 'PUT' })).headers.get('allow')).toBe('GET, HEAD, POST');
     expect((await call('/runs?status=nope')).status).toBe(400);
     expect((await call('/runs?cursor=nope')).status).toBe(400);
     expect((await call('/runs', { method: 'POST', body: 'x', headers: { 'content-type': 'text/plain' } })).status).toBe(
@@ -273,8 +277,49 @@ describe('the gateway', () => {
     expect(await readFrames(again)).toEqual(await readFrames(streamed));
   });
 
+  it('gives the first answer again for any POST under an Idempotency-Key, and refuses another request under it', async () => {
+    const requests: [string, object, object][] = [
+      ['/runs/validate', envelope, { ...envelope, objective: 'Another' }],
+      ['/facets/compile', { facets: ['none'], direction: 'input' }, { facets: ['other'], direction: 'input' }],
+      // Characters that Postgres does not take as text come back as they were sent.
+      ['/runs/validate', { ...envelope, 'a\u0000\ud800': 1 }, envelope],
+      ['/stream.ticket', { expiresInSeconds: 60 }, { expiresInSeconds: 61 }],
+    ];
+    for (const [key, [path, body, another]] of requests.entries()) {
+      const headers = { 'idempotency-key': `once-${key}` };
+      const [first, again] = [await post(path, body, headers), await post(path, body, headers)];
+      expect([first.headers.get('idempotency-replayed'), again.headers.get('idempotency-replayed')]).toEqual([
+        null,
+        'true',
+      ]);
+      expect(await again.json()).toEqual(await first.json());
+      const refused = await post(path, another, headers);
+      expect([path, refused.status, ((await refused.json()) as { code: string }).code]).toEqual([
+        path,
+        422,
+        'idempotency_key_reused',
+      ]);
+    }
+  });
+
+  it('carries it out once however many ask at once, and nobody waits for a first one that may have died', async () => {
+    const headers = { 'idempotency-key': 'k3' };
+    const answers = await Promise.all(
+      Array.from({ length: 12 }, (_, i) => post('/runs', envelope, headers, i % 2 === 0 ? gateway : second)),
+    );
+    expect(answers.map(({ status }) => status)).toEqual(answers.map(() => 202));
+    const runIds = await Promise.all(answers.map(async (answer) => ((await answer.json()) as { runId: string }).runId));
+    expect(new Set(runIds).size).toBe(1);
+    const { items } = (await (await call(`/runs/${runIds[0]}/events?types=run.submitted`)).json()) as {
+      items: object[];
+    };
+    expect(items).toHaveLength(1);
+  });
+
   it('passes commands on while the run is open, at the version that was seen', async () => {
     const runId = await submit(envelope);
+    const unreadable = await post(`/runs/${runId}/replan`, { operations: [] }, { 'if-match': '"v1"' });
+    expect(unreadable.status).toBe(400);
     expect((await post(`/runs/${runId}/pause`, { reason: 'lunch' })).status).toBe(202);
     expect((await call(`/runs/${runId}/pause`, { method: 'POST' })).status).toBe(202);
     expect((await post(`/runs/${runId}/resume`, { expectedPlanVersion: 3 })).status).toBe(409);

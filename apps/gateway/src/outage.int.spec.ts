@@ -50,7 +50,12 @@ describe('a gateway whose servers go away', () => {
     url.port = String((wire.server.address() as AddressInfo).port);
     gateway = await bootService({
       ...gatewayService(),
-      env: { NATS_URL: nats.url, DATABASE_URL: url.href, FLEX_LOG_LEVEL: process.env['FLEX_TEST_LOG'] ?? 'silent' },
+      env: {
+        NATS_URL: nats.url,
+        DATABASE_URL: url.href,
+        FLEX_LOG_LEVEL: process.env['FLEX_TEST_LOG'] ?? 'silent',
+        FLEX_RETENTION_SECONDS: '2',
+      },
     });
     nc = await connectNats({ url: nats.url, name: 'test' });
     played = new PlayedServices(new EventLog(nc, 'orchestrator', await readLogShape(nc)));
@@ -64,15 +69,20 @@ describe('a gateway whose servers go away', () => {
   });
 
   it('says so while NATS is away, keeps streams open, and loses nothing', async () => {
+    const old = await api.submit();
+    await played.finish(old);
     const runId = await api.submit();
     const stream = readFrames(await api.get(`/runs/${runId}/stream`));
     await played.dispatch(runId, 'a');
+    await until(async () => (await played.log.lastSeq(`*.*.*.${old}`)) === 0, 'its way into the archive');
     await nats.kill();
     await until(async () => (await api.post('/runs', envelope)).status === 503, 'the refusal');
     const refused = await api.post('/runs', envelope);
     expect(refused.headers.get('retry-after')).toBe('1');
     expect(await refused.json()).toMatchObject({ code: 'unavailable' });
     expect((await api.get(`/runs/${runId}`)).status).toBe(503);
+    // What is archived needs no log.
+    expect(await api.json(`/runs/${old}`)).toMatchObject({ status: 'completed' });
     expect((await api.post(`/runs/${runId}/cancel`)).status).toBe(503);
     expect((await fetch(`${gateway.url}/health/live`)).status).toBe(200);
     expect((await fetch(`${gateway.url}/health/ready`)).status).toBe(503);

@@ -1,3 +1,4 @@
+import { connectNats, LOAD_SUBJECT } from '@flex/events';
 import { bootService, type RunningService } from '@flex/events/service';
 import { startNats, startPostgres, type TestNats, type TestPostgres } from '@flex/embedded/testing';
 import type { GatewayConfig } from './gateway-config.js';
@@ -18,7 +19,10 @@ describe('a gateway that is asked for too much', () => {
         NATS_URL: nats.url,
         DATABASE_URL: postgres.url,
         FLEX_LOG_LEVEL: process.env['FLEX_TEST_LOG'] ?? 'silent',
-        FLEX_MAX_PENDING_SUBMISSIONS: '5',
+        // Five for one tenant, and room for another.
+        FLEX_MAX_PENDING_SUBMISSIONS: '6',
+        FLEX_MAX_BEHIND: '1000',
+        FLEX_MAX_OPEN_RUNS: '9',
         FLEX_MAX_STREAMS: '4',
         FLEX_MAX_STREAMS_PER_TENANT: '3',
       },
@@ -50,8 +54,34 @@ describe('a gateway that is asked for too much', () => {
     }
   });
 
+  it('takes nothing in while the orchestrators are behind, and goes on when they have caught up', async () => {
+    const nc = await connectNats({ url: nats.url, name: 'orchestrator' });
+    const tell = (lag: number) => nc.publish(LOAD_SUBJECT, JSON.stringify({ owner: 'one', lag }));
+    tell(2_500);
+    let refused!: Response;
+    await until(async () => (refused = await api.post('/runs', envelope)).status === 503, 'the refusal');
+    expect(refused.headers.get('retry-after')).toBe('3');
+    expect(await refused.json()).toMatchObject({ detail: 'Too many tasks are waiting to be worked on' });
+    tell(0);
+    await until(async () => (await api.post('/runs', envelope)).status === 202, 'room');
+    await nc.close();
+  });
+
+  it('bounds the open runs of a tenant, whatever they wait for', async () => {
+    const refusals = new Set<unknown>();
+    await until(async () => {
+      const answer = await api.post('/runs', envelope);
+      if (answer.status === 503) refusals.add(((await answer.json()) as { detail: unknown }).detail);
+      return refusals.size > 0;
+    }, 'the refusal');
+    expect([...refusals]).toEqual(['Too many runs of this tenant are open']);
+    const open = async () => (await api.json<{ items: unknown[] }>('/runs?status=open&limit=100')).items.length;
+    await until(async () => (await open()) >= 9, 'nine of them');
+  });
+
   it('bounds the streams of a tenant, and gives places back', async () => {
-    const runId = await api.submit();
+    const { items } = await api.json<{ items: { runId: string }[] }>('/runs?limit=1');
+    const { runId } = items[0]!;
     const open = await Promise.all([1, 2, 3].map(() => api.get(`/runs/${runId}/stream`)));
     expect(open.map((stream) => stream.status)).toEqual([200, 200, 200]);
     const refused = await api.get(`/runs/${runId}/stream`);

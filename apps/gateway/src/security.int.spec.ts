@@ -1,14 +1,20 @@
 import { createHash } from 'node:crypto';
-import { createServer, type Server } from 'node:http';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { createServer, request, type IncomingMessage, type Server } from 'node:http';
+import { request as secureRequest } from 'node:https';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { jest } from '@jest/globals';
 import type { AddressInfo } from 'node:net';
 import { exportJWK, generateKeyPair, SignJWT, type CryptoKey } from 'jose';
-import { connectNats, EventLog, readLogShape } from '@flex/events';
+import { connectNats, EventLog, LogClock, readLogShape } from '@flex/events';
 import { bootService, type RunningService } from '@flex/events/service';
 import { startNats, startPostgres, type TestNats, type TestPostgres } from '@flex/embedded/testing';
 import type { GatewayConfig } from './gateway-config.js';
 import { gatewayService } from './gateway-service.js';
 import { envelope, GatewayCaller, PlayedServices, until } from './testing/gateway-fixture.js';
 import { readFrames } from './testing/sse-client.js';
+import { certificate, privateKey } from './testing/tls-certificate.js';
 
 const sha256 = (key: string): string => createHash('sha256').update(key).digest('hex');
 const keys = [
@@ -153,9 +159,123 @@ describe('a gateway with keys', () => {
     expect(other.headers.get('x-powered-by')).toBeNull();
   });
 
+  it('opens streams, and nothing else, to whoever has a ticket', async () => {
+    const [runId, other] = [await red.submit(), await red.submit()];
+    const ticketOf = async (body: object, from = red): Promise<string> =>
+      ((await (await from.post('/stream.ticket', body)).json()) as { ticket: string }).ticket;
+    const general = await ticketOf({});
+    const bound = await ticketOf({ runId });
+    const status = async (path: string): Promise<number> => {
+      const response = await anybody.get(path);
+      await response.body?.cancel();
+      return response.status;
+    };
+    for (const ticket of [general, bound]) expect(await status(`/runs/${runId}/stream?ticket=${ticket}`)).toBe(200);
+    expect(await status(`/runs/${other}/stream?ticket=${general}`)).toBe(200);
+    expect(await status(`/stream?ticket=${general}`)).toBe(200);
+    expect(await status(`/runs/${other}/stream?ticket=${bound}`)).toBe(401);
+    expect(await status(`/stream?ticket=${bound}`)).toBe(401);
+    expect(await status(`/runs/${runId}?ticket=${general}`)).toBe(401);
+    expect((await anybody.post(`/run.stream?ticket=${general}`, envelope)).status).toBe(401);
+    expect(await status(`/runs/${runId}/stream?ticket=${await ticketOf({}, blue)}`)).toBe(404);
+    expect((await blue.post('/stream.ticket', { runId })).status).toBe(404);
+    const [claims, signature] = general.split('.') as [string, string];
+    const grown = { ...JSON.parse(Buffer.from(claims, 'base64url').toString()), tenant: 'blue' };
+    const forged = `${Buffer.from(JSON.stringify(grown)).toString('base64url')}.${signature}`;
+    for (const ticket of [forged, `${claims}.`, 'x', '']) {
+      expect(await status(`/runs/${runId}/stream?ticket=${ticket}`)).toBe(401);
+    }
+    const right = LogClock.prototype.now;
+    const later = jest.spyOn(LogClock.prototype, 'now').mockImplementation(function (this: LogClock) {
+      return right.call(this) + 301_000;
+    });
+    try {
+      expect(await status(`/runs/${runId}/stream?ticket=${general}`)).toBe(401);
+    } finally {
+      later.mockRestore();
+    }
+  });
+
+  it('without keys answers to the names of this machine only', async () => {
+    const env = { NATS_URL: nats.url, DATABASE_URL: postgres.url, FLEX_LOG_LEVEL: 'silent' };
+    const open = await bootService({ ...gatewayService(), env });
+    const asked = (host: string): Promise<number> =>
+      new Promise((resolve, reject) => {
+        const { hostname, port } = new URL(open.url);
+        request({ hostname, port, path: '/api/v1/flex/runs', headers: { host } }, (response) => {
+          response.resume();
+          resolve(response.statusCode!);
+        })
+          .on('error', reject)
+          .end();
+      });
+    try {
+      expect(await Promise.all(['localhost:1', '127.0.0.1', '[::1]:7700'].map(asked))).toEqual([200, 200, 200]);
+      expect(await Promise.all(['evil.example', 'localhost.evil.example', '10.0.0.1'].map(asked))).toEqual([
+        403, 403, 403,
+      ]);
+    } finally {
+      await open.stop();
+    }
+  });
+
+  it('speaks TLS, and tells browsers to stay with it', async () => {
+    const folder = mkdtempSync(join(tmpdir(), 'flex-tls-'));
+    const [cert, key] = [join(folder, 'cert.pem'), join(folder, 'key.pem')];
+    writeFileSync(cert, certificate);
+    writeFileSync(key, privateKey);
+    const secure = await bootService({
+      ...gatewayService(),
+      env: {
+        NATS_URL: nats.url,
+        DATABASE_URL: postgres.url,
+        FLEX_LOG_LEVEL: 'silent',
+        FLEX_TLS_CERT: cert,
+        FLEX_TLS_KEY: key,
+      },
+    });
+    const { port } = new URL(secure.url);
+    const answer = await new Promise<IncomingMessage>((resolve, reject) => {
+      const options = { host: 'localhost', port, path: '/api/v1/flex/runs', ca: certificate };
+      secureRequest(options, resolve).on('error', reject).end();
+    });
+    answer.resume();
+    expect([secure.url.startsWith('https:'), answer.statusCode]).toEqual([true, 200]);
+    expect(answer.headers['strict-transport-security']).toBe('max-age=31536000');
+    await expect(fetch(`http://127.0.0.1:${port}/api/v1/flex/runs`)).rejects.toThrow();
+    await secure.stop();
+    rmSync(folder, { recursive: true, force: true });
+  });
+
   it('refuses to be open to everybody elsewhere than on loopback', async () => {
     const env = { NATS_URL: nats.url, DATABASE_URL: postgres.url, FLEX_LOG_LEVEL: 'silent', FLEX_HOST: '0.0.0.0' };
     await expect(bootService({ ...gatewayService(), env })).rejects.toThrow(/FLEX_API_KEYS/);
+  });
+
+  it('refuses schemas that would hold up whoever compiles or applies them, and answers others meanwhile', async () => {
+    const many = (count: number) =>
+      Object.fromEntries(Array.from({ length: count }, (_, i) => [`property${i}`, { type: 'string', minLength: 1 }]));
+    const task = (schema: object) => ({ objective: 'x', outputContract: { mode: 'json_schema', schema } });
+    const slow = { $defs: { wide: { properties: many(100) } }, anyOf: Array(2_500).fill({ $ref: '#/$defs/wide' }) };
+    const hostile: [object, string, RegExp][] = [
+      [{ type: 'object', properties: { a: { pattern: '^(a+)+$' } } }, '/properties/a/pattern', /exponential/],
+      [{ type: 'object', patternProperties: { '(a|a)*b': {} } }, '/patternProperties/(a|a)*b', /exponential/],
+      [{ type: 'object', properties: many(5_000) }, '', /larger than 128 KiB/],
+      [slow, '', /takes (longer than \d+ ms|more than \d+ MiB) to compile/],
+    ];
+    for (const [schema, pointer, message] of hostile) {
+      for (const path of ['/runs', '/runs/validate']) {
+        const judged = red.post(path, task(schema));
+        const began = performance.now();
+        expect((await blue.get('/runs?limit=1')).status).toBe(200);
+        expect(performance.now() - began).toBeLessThan(5_000);
+        const answer = await judged;
+        expect(answer.status).toBe(path === '/runs' ? 422 : 200);
+        const { errors } = (await answer.json()) as { errors: { pointer: string; message: string }[] };
+        expect(errors[0]).toMatchObject({ pointer: `/outputContract/schema${pointer}` });
+        expect(errors[0]!.message).toMatch(message);
+      }
+    }
   });
 
   it('slows one tenant down without slowing another', async () => {

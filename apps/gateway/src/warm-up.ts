@@ -1,21 +1,15 @@
-import { setImmediate as breathe } from 'node:timers/promises';
-import { issuesOf, routes, runCatalogue, validateEvent } from '@flex/contracts';
-import { validateEnvelope } from '@flex/planning';
+import { issuesOf, routes, runCatalogue, type RunEventType } from '@flex/contracts';
+import { eventValidators, type WarmUpJob } from '@flex/events/service';
+import { rehearseEnvelope } from '@flex/planning';
 
-/** Compiles the validators before the first client would have to wait for them (about a second of one core, in pieces). */
-export async function warmUp(signal: AbortSignal): Promise<void> {
-  const jobs = [
-    () => validateEnvelope({}),
-    ...Object.keys(runCatalogue).map((type) => () => validateEvent(type, {})),
-    ...routes.flatMap((route) =>
-      'body' in route && route.id !== 'createRun' && route.id !== 'streamRun' && route.id !== 'validateRun'
-        ? [() => issuesOf(route.body, {})]
-        : [],
-    ),
-  ];
-  for (const job of jobs) {
-    if (signal.aborted) return;
-    job();
-    await breathe();
-  }
-}
+/** Envelopes are judged by the planning library, not by the schema of their route. */
+const ENVELOPES = ['createRun', 'streamRun', 'validateRun'];
+
+/** The validators of all that the gateway takes in and shows: about a second of one core. */
+export const gatewayWarmUp: WarmUpJob[] = [
+  rehearseEnvelope,
+  ...eventValidators(Object.keys(runCatalogue) as RunEventType[]),
+  ...routes.flatMap((route) =>
+    'body' in route && !ENVELOPES.includes(route.id) ? [() => issuesOf(route.body, {})] : [],
+  ),
+];

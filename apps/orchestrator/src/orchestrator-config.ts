@@ -30,11 +30,11 @@ export class OrchestratorConfig extends DatabaseConfig {
   @Min(100)
   snapshotMs: number = 5000;
 
-  /** Open runs kept in memory per partition; the others wait in Postgres. */
-  @Env('FLEX_RUNS_IN_MEMORY')
+  /** MiB of open runs kept in memory, by their stored size; those that nothing is under way for wait in Postgres beyond it. */
+  @Env('FLEX_RUN_MEMORY_MIB')
   @IsInt()
-  @Min(1)
-  runsInMemory: number = 2000;
+  @Min(0)
+  runMemoryMib: number = 64;
 
   /** Appends in flight per partition; by default 16, or 1 when the log is replicated. */
   @Env('FLEX_APPEND_WINDOW')

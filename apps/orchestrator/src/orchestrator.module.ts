@@ -1,11 +1,16 @@
 import { Module, type Type } from '@nestjs/common';
 import { EventLog, PartitionLeases, RegistryMirror } from '@flex/events';
 import { migrate } from '@flex/events/postgres';
-import type { ServiceContext } from '@flex/events/service';
+import { whenSettled, type ServiceContext } from '@flex/events/service';
+import { rehearse } from '@flex/planning';
 import { defaultSettings } from './core/step.js';
 import type { OrchestratorConfig } from './orchestrator-config.js';
 import { observePartitions } from './meters.js';
+import { LoadReports } from './load-reports.js';
+import { OutcomeReports } from './outcome-reports.js';
+import { RegistryAbreast } from './registry-abreast.js';
 import { Partitions } from './partitions.js';
+import { RunMemory } from './resident-runs.js';
 import { migrations, PostgresSnapshots, type SnapshotTables } from './postgres-snapshots.js';
 
 /** Ready as long as the part of the log that is not folded yet stays below this. */
@@ -18,6 +23,8 @@ export async function orchestratorModule(service: ServiceContext<OrchestratorCon
   await migrate(db, 'orchestrator', migrations);
   const registry = new RegistryMirror(nc);
   await registry.ready;
+  const abreast = new RegistryAbreast(registry);
+  const outcomes = new OutcomeReports(nc);
   const partitions = new Partitions(logger, {
     log: new EventLog(nc, 'orchestrator', shape),
     logger,
@@ -30,15 +37,19 @@ export async function orchestratorModule(service: ServiceContext<OrchestratorCon
       planAttempts: config.planAttempts,
     },
     registry: (tenant) => registry.snapshot(tenant),
-    capacity: config.runsInMemory,
+    abreast: (revision) => abreast.reached(revision),
+    outcomes,
+    memory: new RunMemory(config.runMemoryMib * 2 ** 20),
     snapshotEveryMs: config.snapshotMs,
     window: config.appendWindow,
   });
   observePartitions(partitions);
+  const load = new LoadReports(nc, instance, partitions);
   registry.onChange((changes) => {
     if (changes.some((change) => change.kind === 'capability' && change.value?.status !== 'active'))
       partitions.recheck();
   });
+  const unrehearsed = whenSettled(registry, () => rehearse(registry.snapshot(), () => performance.now()));
   const leases = new PartitionLeases({
     nc,
     owner: instance,
@@ -54,8 +65,13 @@ export async function orchestratorModule(service: ServiceContext<OrchestratorCon
   service.drain.on('consume', 'partitions', async () => {
     await leases.stop();
     await partitions.stop();
+    outcomes.close();
+    load.close();
   });
-  service.drain.on('close', 'registry mirror', () => registry.close());
+  service.drain.on('close', 'registry mirror', () => {
+    unrehearsed();
+    registry.close();
+  });
 
   @Module({})
   class OrchestratorModule {}

@@ -1,17 +1,22 @@
-import { hash } from 'node:crypto';
-import { partitionOf, type NewEvent, type RegistrySnapshot, type StoredEvent } from '@flex/contracts';
-import { FenceLost, reasonOf, type EventLog, type FencedWriter, type LogEvent, type Tail } from '@flex/events';
+import type { NewEvent, RegistrySnapshot, StoredEvent } from '@flex/contracts';
+import { FenceLost, reasonOf, sending, type EventLog, type FencedWriter, type LogEvent, type Tail } from '@flex/events';
 import type { Logger } from '@flex/events/service';
 import { decide } from './core/decide.js';
-import { performerOf } from './core/performer.js';
+import { outcomesOf } from './core/outcomes.js';
 import { nextDue } from './core/due.js';
-import { evolve, initial } from './core/evolve.js';
-import { indexOf, NEVER, type RunState } from './core/state.js';
+import { initial } from './core/evolve.js';
+import { lostCapabilities } from './core/lost-capabilities.js';
+import { NEVER } from './core/state.js';
 import type { Settings } from './core/step.js';
 import { DueTimes } from './due-times.js';
-import { countDecision } from './meters.js';
-import { frozen, type PostgresSnapshots } from './postgres-snapshots.js';
+import { digestOf, fold, refold } from './fold-run.js';
+import type { OutcomeReports } from './outcome-reports.js';
+import { countDecision, countEvent } from './meters.js';
+import { clockOf, PartitionClock } from './partition-clock.js';
+import { type LoadedRun, type PostgresSnapshots } from './postgres-snapshots.js';
+import { ResidentRuns, type RunMemory } from './resident-runs.js';
 import type { RunEntry } from './run-entry.js';
+import { SnapshotSaver } from './snapshot-saver.js';
 
 export interface PartitionOptions {
   log: EventLog;
@@ -21,8 +26,12 @@ export interface PartitionOptions {
   owner: string;
   settings: Settings;
   registry: (tenant: string) => RegistrySnapshot;
-  /** Runs kept in memory at most, beyond those that something is under way for. */
-  capacity: number;
+  /** Resolves when that registry is as new as a revision; undefined when it is. */
+  abreast: (revision: number) => Promise<void> | undefined;
+  /** Where it is told how calls of capabilities ended. */
+  outcomes: OutcomeReports;
+  /** Shared by all partitions of a process: when it is full, runs that nothing is under way for are let go. */
+  memory: RunMemory;
   snapshotEveryMs: number;
   /** Appends in flight at once; by default what the log's replication allows. */
   window?: number;
@@ -37,25 +46,20 @@ const REMEMBERED = 20_000;
  */
 export class PartitionOwner {
   readonly #o: PartitionOptions;
-  readonly #runs = new Map<string, RunEntry>();
+  readonly #runs: ResidentRuns;
   readonly #dirty = new Set<RunEntry>();
   readonly #due = new DueTimes();
   readonly #ended = new Set<string>();
-  readonly #endedSinceSave: string[] = [];
   readonly #abort = new AbortController();
-  readonly #clock: string;
+  readonly #clockId: string;
+  #clock: PartitionClock | undefined;
   #writer: FencedWriter | undefined;
   #tail: Tail | undefined;
   #claimSeq = Number.MAX_SAFE_INTEGER;
   #seq = 0;
   #now = 0;
-  /** When the scheduled wake-up comes; undefined when none is set. */
-  #armed: number | undefined;
-  #timers = 0;
-  #savedSeq = 0;
   #failure: Error | undefined;
-  #saving: Promise<void> | undefined;
-  #lastSave = Date.now();
+  #saver: SnapshotSaver | undefined;
   #done: Promise<void> | undefined;
   /** Resolves when all that lay in the log was folded and decisions are being made. */
   readonly ready: Promise<void>;
@@ -63,12 +67,18 @@ export class PartitionOwner {
 
   constructor(options: PartitionOptions) {
     this.#o = options;
-    this.#clock = clockOf(options.partition, options.log.partitions);
+    this.#runs = new ResidentRuns(options.memory);
+    this.#clockId = clockOf(options.partition, options.log.partitions);
     this.ready = new Promise((resolve) => (this.#resolveReady = resolve));
   }
 
   get lag(): number {
     return this.#tail?.lag ?? 0;
+  }
+
+  /** Place of the last event that was folded. */
+  get seq(): number {
+    return this.#seq;
   }
 
   get size(): number {
@@ -79,8 +89,10 @@ export class PartitionOwner {
   run(): Promise<void> {
     return (this.#done ??= this.#run().finally(() => {
       this.#abort.abort();
+      void this.#saver?.stop();
       this.#tail?.close();
       this.#writer?.close();
+      this.#runs.end();
     }));
   }
 
@@ -88,37 +100,48 @@ export class PartitionOwner {
     this.#abort.abort();
     this.#tail?.close();
     await this.#done?.catch(() => undefined);
-    await this.#saving;
+    await this.#saver?.stop();
   }
 
   async #run(): Promise<void> {
-    const { log, partition, owner, snapshots } = this.#o;
+    const { log, partition, owner, snapshots, snapshotEveryMs } = this.#o;
     const claim = await log.claimPartition(partition, owner);
     if (!claim || this.#abort.signal.aborted) return;
     this.#claimSeq = claim.seq;
-    this.#writer = log.fencedWriter(claim, this.#o.window ? { window: this.#o.window } : {});
-    const recovered = await snapshots.recover(partition);
-    this.#seq = this.#savedSeq = recovered.seq;
-    for (const state of recovered.unsettled) this.#adopt(state, state.seq).dirty = true;
+    this.#writer = log.fencedWriter(claim, { window: this.#o.window, echoed: true });
+    this.#clock = new PartitionClock(this.#clockId, this.#writer, this.#o.logger);
+    const recovered = await snapshots.recover(claim, await log.lastSeq());
+    this.#seq = recovered.seq;
+    this.#saver = new SnapshotSaver({
+      snapshots,
+      runs: this.#runs,
+      claim,
+      logger: this.#o.logger,
+      savedSeq: recovered.seq,
+      seq: () => this.#seq,
+      onLost: (error) => this.#end(error),
+    });
+    for (const run of recovered.unsettled) this.#runs.adopt(run.state, run.state.seq, run.bytes).dirty = true;
     for (const [runId, due] of recovered.due) this.#due.set(runId, due);
     this.#tail = log.tail({
       partitions: [partition],
       fromSeq: recovered.seq + 1,
       signal: this.#abort.signal,
+      writer: this.#writer,
     });
     for await (const batch of this.#tail) {
-      await this.#fold(batch as LogEvent[]);
+      await this.#runs.holding(() => this.#fold(batch as LogEvent[]));
       if (this.#abort.signal.aborted) return;
       if (this.#failure ?? this.#writer.lost) throw this.#failure ?? this.#writer.lost;
       // Up to its own claim an owner only folds: before that, somebody else may have decided.
       if (this.#seq < this.#claimSeq) continue;
       if (batch.some((event) => event.seq === this.#claimSeq)) {
         this.#resolveReady();
+        // Not at once: those who wait for decisions come first.
+        this.#saver.start(snapshotEveryMs);
         for (const entry of this.#runs.values()) this.#dirty.add(entry);
       }
       this.#decideAll();
-      this.#arm();
-      this.#saveSoon();
     }
     if (this.#failure && !this.#abort.signal.aborted) throw this.#failure;
   }
@@ -130,34 +153,42 @@ export class PartitionOwner {
       if (
         event.type !== 'run.submitted' &&
         isOfRun(event) &&
-        event.runId !== this.#clock &&
+        event.runId !== this.#clockId &&
         !this.#runs.has(event.runId) &&
         !this.#ended.has(event.runId)
       )
         missing.add(event.runId);
-    for (const event of batch) if (event.type === 'run.submitted') missing.delete(event.runId);
+    let revision = 0;
+    for (const event of batch) {
+      if (event.type !== 'run.submitted') continue;
+      missing.delete(event.runId);
+      revision = Math.max(revision, (event as LogEvent<'run.submitted'>).data.registryRevision ?? 0);
+    }
+    const registry = this.#o.abreast(revision);
+    if (registry) await registry;
     if (missing.size > 0) await this.#fetch([...missing], batch[0]!.seq);
     for (const event of batch) {
       this.#seq = event.seq;
       this.#now = Math.max(this.#now, event.time);
+      this.#writer!.arrived(event.id, event.seq);
       if (event.type === 'partition.claimed' && event.seq > this.#claimSeq)
         this.#failure ??= new FenceLost(this.#o.partition, this.#claimSeq);
       if (event.type === 'timer.fired') await this.#wake(event as StoredEvent<'timer.fired'> & LogEvent);
-      else if (isOfRun(event) && event.runId !== this.#clock) this.#foldOne(event);
+      else if (isOfRun(event) && event.runId !== this.#clockId) this.#foldOne(event);
     }
   }
 
   #foldOne(event: LogEvent): void {
     let entry = this.#runs.get(event.runId);
-    if (event.type === 'run.submitted') {
-      if (entry || this.#ended.has(event.runId)) return;
-      entry = this.#adopt(initial(event as unknown as StoredEvent<'run.submitted'>), 0);
+    if (event.type === 'run.submitted' && !entry && !this.#ended.has(event.runId)) {
+      entry = this.#runs.adopt(initial(event as unknown as StoredEvent<'run.submitted'>), 0);
+      entry.stored = false;
     }
     if (!entry || event.seq <= entry.saved) return;
     const { state } = entry;
-    state.chain = { head: hash('sha256', state.chain.head + event.digest(), 'hex'), count: state.chain.count + 1 };
+    if (event.seq > this.#claimSeq) countEvent(state, event as unknown as StoredEvent);
     try {
-      evolve(state, event as unknown as StoredEvent);
+      fold(state, event);
     } catch (error) {
       // What cannot be folded stops its own run, loudly, and no other: nothing is decided on a state that is not right.
       this.#o.logger.error(
@@ -172,26 +203,19 @@ export class PartitionOwner {
       );
       return this.#forget(entry);
     }
-    entry.traceparent = event.traceparent ?? entry.traceparent;
     if (state.ended) return this.#forget(entry);
     this.#due.set(state.runId, state.due);
     entry.dirty = true;
     this.#dirty.add(entry);
   }
 
-  #adopt(state: RunState, saved: number): RunEntry {
-    const entry: RunEntry = { state, pending: 0, acked: 0, dirty: false, saved };
-    this.#runs.set(state.runId, entry);
-    return entry;
-  }
-
   #forget(entry: RunEntry): void {
     const { runId } = entry.state;
-    this.#runs.delete(runId);
+    this.#runs.release(entry);
     this.#dirty.delete(entry);
     this.#due.set(runId, NEVER);
     this.#ended.add(runId);
-    if (entry.saved > 0) this.#endedSinceSave.push(runId);
+    this.#saver?.ended(entry);
     if (this.#ended.size > REMEMBERED)
       for (const first of this.#ended) {
         this.#ended.delete(first);
@@ -203,30 +227,19 @@ export class PartitionOwner {
   async #fetch(runIds: string[], before: number): Promise<void> {
     const found = await this.#o.snapshots.load(runIds).catch((error: unknown) => {
       this.#o.logger.warn({ reason: reasonOf(error) }, 'snapshots cannot be read, folding from the log');
-      return new Map<string, RunState>();
+      return new Map<string, LoadedRun>();
     });
     for (const runId of runIds) {
-      const state = found.get(runId) ?? (await this.#refold(runId, before));
-      if (state && !state.ended) this.#adopt(state, found.has(runId) ? state.seq : 0);
+      const stored = found.get(runId);
+      const state = stored?.state ?? (await refold(this.#o.log, runId, before));
+      if (state && !state.ended) this.#runs.adopt(state, stored ? state.seq : 0, stored?.bytes);
       else this.#ended.add(runId);
     }
   }
 
-  async #refold(runId: string, before: number): Promise<RunState | undefined> {
-    let state: RunState | undefined;
-    for await (const event of this.#o.log.readRun(runId)) {
-      if (event.seq >= before) break;
-      if (event.type === 'run.submitted') state ??= initial(event as unknown as StoredEvent<'run.submitted'>);
-      if (!state) return undefined;
-      state.chain = { head: hash('sha256', state.chain.head + event.digest(), 'hex'), count: state.chain.count + 1 };
-      evolve(state, event as unknown as StoredEvent);
-    }
-    return state;
-  }
-
   /** The partition's clock struck: looks at every run whose time has come. */
   async #wake(event: StoredEvent<'timer.fired'>): Promise<void> {
-    if (this.#armed !== undefined && event.data.at >= this.#armed) this.#armed = undefined;
+    this.#clock?.struck(event.data.at);
     await this.#takeDue();
   }
 
@@ -260,6 +273,7 @@ export class PartitionOwner {
       entry.dirty = false;
       this.#decide(entry);
     }
+    this.#clock?.arm(this.#due.earliest);
   }
 
   #decide(entry: RunEntry): void {
@@ -283,17 +297,18 @@ export class PartitionOwner {
     }
     if (this.#now >= state.due) state.due = nextDue(state, this.#now);
     this.#due.set(state.runId, state.due);
+    for (const { key, succeeded } of outcomesOf(state, events)) this.#o.outcomes.add(key, succeeded);
     for (const event of events) this.#append(entry, event);
   }
 
   #append(entry: RunEntry, event: NewEvent): void {
     const { state } = entry;
     if (event.type === 'run.completed' || event.type === 'run.failed' || event.type === 'run.cancelled')
-      event.data.chain = { ...state.chain, seq: state.seq };
-    event.traceparent ??= entry.traceparent;
+      event.data.chain = { ...state.chain, seq: state.seq, own: digestOf(event) };
+    event.traceparent ??= state.traceparent;
     entry.pending++;
     const began = performance.now();
-    this.#writer!.append(event).then(
+    sending(event, (traced) => this.#writer!.append(traced)).then(
       (ack) => {
         countDecision(event.type, began);
         entry.pending--;
@@ -306,93 +321,23 @@ export class PartitionOwner {
         // Fenced off, or the log did not answer: the loop ends, and whoever owns the partition next decides again.
         if (!(error instanceof FenceLost))
           this.#o.logger.warn({ runId: state.runId, type: event.type, reason: reasonOf(error) }, 'append failed');
-        this.#failure ??= error as Error;
-        this.#tail?.close();
-        this.#writer?.close(error as Error);
+        this.#end(error as Error);
       },
     );
   }
 
-  /** Keeps one scheduled wake-up in the log, at the earliest time that any run is due. */
-  #arm(): void {
-    const earliest = this.#due.earliest;
-    if (earliest === undefined || (this.#armed !== undefined && this.#armed <= earliest)) return;
-    this.#armed = earliest;
-    const event: NewEvent = {
-      type: 'timer.set',
-      runId: this.#clock,
-      id: `${this.#clock}:${this.#claimSeq}:${++this.#timers}`,
-      data: { at: earliest },
-    };
-    this.#writer!.append(event).catch((error: unknown) => {
-      if (this.#abort.signal.aborted || error instanceof FenceLost) return;
-      this.#armed = undefined;
-      this.#o.logger.warn({ reason: reasonOf(error) }, 'a timer could not be set');
-    });
+  /** What was lost here, somebody else has, or a fresh start brings back. */
+  #end(error: Error): void {
+    this.#failure ??= error;
+    this.#tail?.close();
+    this.#writer?.close(error);
   }
 
-  #saveSoon(): void {
-    if (this.#saving || Date.now() - this.#lastSave < this.#o.snapshotEveryMs) return;
-    this.#saving = this.save()
-      .catch((error: unknown) => this.#o.logger.warn({ reason: reasonOf(error) }, 'snapshots were not saved'))
-      .finally(() => {
-        this.#lastSave = Date.now();
-        this.#saving = undefined;
-      });
-  }
-
-  /** Saves every run that changed since it was saved last, and lets go of the ones that nothing happens to. */
+  /** Saves what changed, as it does by itself now and then. */
   async save(): Promise<void> {
-    const seq = this.#seq;
-    if (seq === this.#savedSeq) return;
-    const changed = [...this.#runs.values()].filter((entry) => entry.state.seq > entry.saved);
-    const ended = this.#endedSinceSave.splice(0);
-    const saved = changed.map((entry) => ({ entry, seq: entry.state.seq }));
-    // Taken at once: what is folded while Postgres works belongs to the next snapshot.
-    const rows = changed.map((entry) => frozen(entry.state, isSettled(entry)));
-    await this.#o.snapshots.save(this.#o.partition, seq, rows, ended);
-    this.#savedSeq = seq;
-    for (const one of saved) one.entry.saved = one.seq;
-    this.#evict();
-  }
-
-  #evict(): void {
-    let excess = this.#runs.size - this.#o.capacity;
-    for (const [runId, entry] of this.#runs) {
-      if (excess <= 0) return;
-      if (!isSettled(entry) || entry.saved < entry.state.seq) continue;
-      this.#runs.delete(runId);
-      excess--;
-    }
+    await this.#saver?.save();
   }
 }
 
 const isOfRun = (event: LogEvent): boolean =>
   event.runId !== '' && event.type !== 'timer.set' && event.type !== 'timer.fired';
-const isSettled = (entry: RunEntry): boolean => entry.pending === 0 && !entry.dirty && entry.acked <= entry.state.seq;
-
-/** A run id of the partition's own, under which its timer lies. */
-export function clockOf(partition: number, partitions: number): string {
-  for (let i = 0; ; i++)
-    if (partitionOf(`clock-${partition}-${i}`, partitions) === partition) return `clock-${partition}-${i}`;
-}
-
-/** Says once that capabilities which waiting nodes need are out of service. */
-function lostCapabilities(state: RunState, registry: RegistrySnapshot): NewEvent[] {
-  if (!state.plan || state.ended) return [];
-  const lost = new Map<string, string[]>();
-  for (const node of indexOf(state.plan).nodes.values()) {
-    const capabilityId = performerOf(node);
-    if (!capabilityId || node.agentType === 'human' || state.excluded.includes(capabilityId)) continue;
-    if (state.nodes.get(node.id)?.status !== 'pending') continue;
-    const registered = registry.capabilities.get(capabilityId);
-    if (registered && registered.status === 'active') continue;
-    lost.set(capabilityId, [...(lost.get(capabilityId) ?? []), node.id]);
-  }
-  return [...lost].map(([capabilityId, nodes]) => ({
-    type: 'run.capability_lost',
-    runId: state.runId,
-    id: `${state.runId}:lost:${capabilityId}:${state.plan!.version}`,
-    data: { capabilityId, nodes },
-  }));
-}

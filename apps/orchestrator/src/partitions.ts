@@ -34,9 +34,16 @@ export class Partitions {
 
   /** Whether everything owned has been folded and is being decided. */
   get lag(): number {
-    let lag = 0;
+    let lag = this.options.log.feed.lag;
     for (const owner of this.#owners.values()) lag += owner.lag;
     return lag;
+  }
+
+  /** Changes with every event that was folded here. */
+  get folded(): number {
+    let folded = 0;
+    for (const owner of this.#owners.values()) folded += owner.seq;
+    return folded;
   }
 
   get runs(): number {
@@ -62,7 +69,7 @@ export class Partitions {
     for (let pause = FIRST_PAUSE_MS; this.#wanted.has(partition); pause = Math.min(pause * 2, LONGEST_PAUSE_MS)) {
       const owner = new PartitionOwner({ ...this.options, partition });
       this.#owners.set(partition, owner);
-      const began = Date.now();
+      const began = performance.now();
       try {
         await owner.run();
       } catch (error) {
@@ -71,7 +78,7 @@ export class Partitions {
       } finally {
         this.#owners.delete(partition);
       }
-      if (Date.now() - began > LONGEST_PAUSE_MS) pause = FIRST_PAUSE_MS;
+      if (performance.now() - began > LONGEST_PAUSE_MS) pause = FIRST_PAUSE_MS;
       if (this.#wanted.has(partition)) await delay(pause);
     }
   }

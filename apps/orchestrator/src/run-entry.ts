@@ -11,8 +11,10 @@ export interface RunEntry {
   dirty: boolean;
   /** Sequence up to which the snapshot in Postgres holds the run; 0 when there is none. */
   saved: number;
+  /** Size of that snapshot; 0 when there is none. */
+  bytes: number;
+  /** Postgres may hold a snapshot of it, written or just being written. */
+  stored: boolean;
   /** Registry revision at which its capabilities were last looked at. */
   revision?: number;
-  /** Trace of the event that woke the run last. */
-  traceparent?: string;
 }

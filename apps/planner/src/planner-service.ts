@@ -1,6 +1,6 @@
 import { EventLog, RegistryMirror } from '@flex/events';
 import { connectJetStream } from '@flex/events/nest';
-import type { ServiceOptions } from '@flex/events/service';
+import { eventValidators, type ServiceOptions } from '@flex/events/service';
 import { PlannerConfig } from './planner.config.js';
 import { PlannerModule } from './planner.module.js';
 
@@ -12,6 +12,7 @@ export const plannerService: ServiceOptions<PlannerConfig> = {
   name: 'planner',
   config: PlannerConfig,
   module: PlannerModule,
+  warmUp: eventValidators(['plan.requested', 'plan.drafted', 'plan.draft_failed']),
   configure: (app, service) => {
     const { concurrency } = service.config;
     connectJetStream(app, service, app.get(EventLog), { defaults: { concurrency }, patienceMs: PATIENCE_MS });

@@ -1,18 +1,8 @@
-import { Env, ServiceConfig } from '@flex/events/service';
-import { IsBoolean, IsIn, IsInt, IsNumber, IsOptional, IsString, IsUrl, Max, Min } from 'class-validator';
+import { Env, ModelConfig } from '@flex/events/service';
+import { IsBoolean, IsIn, IsInt, IsNumber, IsOptional, IsString, Max, Min } from 'class-validator';
 
 /** The planner's environment. A model drafts when an endpoint or a key is given; without, plans are assembled. */
-export class PlannerConfig extends ServiceConfig {
-  @Env('OPENAI_BASE_URL')
-  @IsOptional()
-  @IsUrl({ require_tld: false, require_protocol: true, protocols: ['http', 'https'] })
-  openAiBaseUrl?: string;
-
-  @Env('OPENAI_API_KEY')
-  @IsOptional()
-  @IsString()
-  openAiApiKey?: string;
-
+export class PlannerConfig extends ModelConfig {
   @Env('FLEX_PLANNER_MODEL')
   @IsString()
   model: string = 'gpt-4.1';
@@ -99,8 +89,4 @@ export class PlannerConfig extends ServiceConfig {
   @Min(0)
   @Max(10_000)
   assemblyMs: number = 500;
-
-  get hasModel(): boolean {
-    return this.openAiBaseUrl !== undefined || this.openAiApiKey !== undefined;
-  }
 }

@@ -1,9 +1,10 @@
 import { Controller } from '@nestjs/common';
 import { Ctx, Payload } from '@nestjs/microservices';
-import { EventLog, reasonOf, type LogEvent } from '@flex/events';
+import { Durable, EventLog, reasonOf, type LogEvent } from '@flex/events';
 import { JetStreamContext, OnEvent } from '@flex/events/nest';
 import { ServiceContext } from '@flex/events/service';
 import { answerToFault, type Asked, type PlanAnswer } from './core/plan-answer.js';
+import { draftedForLog } from './core/plan-log.js';
 import { withinSpan } from './planning-span.js';
 import { PlanningService } from './planning-service.js';
 
@@ -19,7 +20,7 @@ export class PlannerController {
     private readonly log: EventLog,
   ) {}
 
-  @OnEvent('plan.requested', { durable: 'planner' })
+  @OnEvent('plan.requested', { durable: Durable.planner })
   async onPlanRequested(
     @Payload() event: LogEvent<'plan.requested'>,
     @Ctx() { attempt, signal }: JetStreamContext,
@@ -48,16 +49,6 @@ export class PlannerController {
       this.service.log.warn({ ...about, codes, usage: answer.data.usage }, answer.data.reason);
       return;
     }
-    const { draft, delta, selections, usage } = answer.data;
-    const { runtime, model } = draft?.metadata ?? delta?.metadata ?? {};
-    const nodes = (draft?.nodes ?? []).slice(0, 50).map(({ id, capabilityId, outputFacets }) => ({
-      node: id,
-      capabilityId,
-      facets: outputFacets,
-      score: selections?.[id]?.score,
-    }));
-    const registryRevision = data.registry.revision;
-    const operations = delta?.operations.length;
-    this.service.log.info({ ...about, registryRevision, runtime, model, usage, nodes, operations }, 'drafted');
+    this.service.log.info({ ...about, ...draftedForLog(data, answer.data) }, 'drafted');
   }
 }

@@ -1,6 +1,7 @@
 import { Module } from '@nestjs/common';
 import { EventLog, openEventLog, RegistryMirror } from '@flex/events';
-import { ServiceContext } from '@flex/events/service';
+import { ServiceContext, whenSettled } from '@flex/events/service';
+import { rehearse } from '@flex/planning';
 import { deterministicProposal } from './core/deterministic-proposal.js';
 import { PlannerController } from './planner.controller.js';
 import type { PlannerConfig } from './planner.config.js';
@@ -32,9 +33,11 @@ import { PlanningService, type Assembler, type Model } from './planning-service.
 export class PlannerModule {}
 
 /** Complete before anything is planned: a mirror that is still filling would find nothing and fail runs for no reason. */
-async function mirrorOf({ nc }: ServiceContext): Promise<RegistryMirror> {
+async function mirrorOf({ nc, drain }: ServiceContext): Promise<RegistryMirror> {
   const mirror = new RegistryMirror(nc);
   await mirror.ready;
+  const unrehearsed = whenSettled(mirror, () => rehearse(mirror.snapshot(), () => performance.now()));
+  drain.on('close', 'rehearsal', unrehearsed);
   return mirror;
 }
 

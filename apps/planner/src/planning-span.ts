@@ -9,7 +9,7 @@ export async function withinSpan<T>(
 ): Promise<T> {
   return trace
     .getTracer('flex-planner')
-    .startActiveSpan(name, { kind: SpanKind.CONSUMER, attributes }, async (span) => {
+    .startActiveSpan(name, { kind: SpanKind.INTERNAL, attributes }, async (span) => {
       try {
         return await run(currentTraceparent());
       } catch (error) {

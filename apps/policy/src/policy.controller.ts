@@ -1,6 +1,6 @@
 import { Controller } from '@nestjs/common';
 import { Payload } from '@nestjs/microservices';
-import { EventLog, type LogEvent } from '@flex/events';
+import { Durable, EventLog, type LogEvent } from '@flex/events';
 import { OnEvent } from '@flex/events/nest';
 import { ServiceContext } from '@flex/events/service';
 import { onPolicyRequested, onRunSubmitted } from './core/policy-decisions.js';
@@ -17,7 +17,7 @@ export class PolicyController {
     private readonly log: EventLog,
   ) {}
 
-  @OnEvent('run.submitted', { durable: 'policy-envelopes' })
+  @OnEvent('run.submitted', { durable: Durable.policyEnvelopes })
   async onRunSubmitted(@Payload() event: LogEvent<'run.submitted'>): Promise<void> {
     const answer = onRunSubmitted(event);
     if (!answer) return;
@@ -27,7 +27,7 @@ export class PolicyController {
     this.service.log.info({ runId: event.runId, codes }, 'policies refused');
   }
 
-  @OnEvent('policy.requested', { durable: 'policy-occasions' })
+  @OnEvent('policy.requested', { durable: Durable.policyOccasions })
   async onPolicyRequested(@Payload() event: LogEvent<'policy.requested'>): Promise<void> {
     const verdict = onPolicyRequested(event);
     await this.log.append(verdict);

@@ -33,6 +33,7 @@ const Many = Type.Optional(Type.Array(JsonValue, { maxItems: 50_000 }));
 /** What may be asked; entries themselves are judged one by one, with pointers into them. */
 const bodies: Record<RegistryQuestion, TSchema> = {
   publishFacet: Closed({ facet: JsonValue }),
+  publishFacets: Closed({ facets: Many }),
   register: Closed({ capability: JsonValue, instance: Instance }),
   registerMany: Closed({ facets: Many, capabilities: Many, instance: Instance }),
   deregister: Closed(About),
@@ -72,7 +73,7 @@ export class BusEndpoints {
     private readonly logger: Logger,
   ) {
     this.#subscriptions = registryQuestions.map((question) =>
-      nc.subscribe(registryQuestionSubject(question), {
+      nc.subscribe(registryQuestionSubject(question, '>'), {
         queue: 'registry',
         callback: (error, message) => {
           if (error) return;
@@ -92,7 +93,9 @@ export class BusEndpoints {
   async #reply(question: RegistryQuestion, message: Msg): Promise<void> {
     let answer: unknown;
     try {
-      answer = await this.#answer(question, parse(bodies[question], message.data));
+      const body = parse(bodies[question], message.data);
+      asSubject(message.subject, body);
+      answer = await this.#answer(question, body);
     } catch (error) {
       answer = { problem: this.#problem(question, error) };
     }
@@ -107,6 +110,8 @@ export class BusEndpoints {
         const version = this.registrations.versionOf(facet) ?? 1;
         return { revision, version, unchanged: unchanged > 0 };
       }
+      case 'publishFacets':
+        return this.registrations.register((body as Entries).facets ?? [], [], originMany);
       case 'register': {
         const capability = body['capability'] as Capability;
         const instance = body['instance'] as string | undefined;
@@ -144,6 +149,22 @@ export class BusEndpoints {
     return problem;
   }
 }
+
+/** Who asks may be bound by the subject to a tenant or a capability: what is asked must concern that one only. */
+function asSubject(subject: string, body: Record<string, unknown>): void {
+  const [, , , tenant, ...name] = subject.split('.');
+  const { facet, capability, facets = [], capabilities = [] } = body as Partial<Record<string, unknown>> & Entries;
+  const parts = [facet, capability, ...facets, ...capabilities].filter((part) => part !== undefined);
+  for (const part of parts.length > 0 ? parts : [body]) {
+    const { tenant: meant = DEFAULT_TENANT, capabilityId } = (part ?? {}) as Partial<About>;
+    if (meant !== tenant) throw notYours('Not your tenant', `The question is one of tenant ${tenant}`);
+    if (name.length > 0 && capabilityId !== name.join('.'))
+      throw notYours('Not your capability', `The question is one about ${name.join('.')}`);
+  }
+}
+
+const notYours = (title: string, detail: string): Rejection =>
+  new Rejection({ title, status: 403, code: 'forbidden', detail });
 
 function parse(schema: TSchema, data: Uint8Array): Record<string, unknown> {
   let body: unknown;

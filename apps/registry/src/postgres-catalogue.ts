@@ -30,7 +30,7 @@ export interface Stored<T> {
   revision: number;
 }
 
-const migrations: Migrations = {
+export const migrations: Migrations = {
   '0001-catalogue': async (db) => {
     await sql`create table registry.facets (
       tenant text not null, name text not null, version integer not null, body jsonb not null,

@@ -136,7 +136,7 @@ export class PresenceWatch {
       key,
       async (current, at) => {
         if (!current) return undefined;
-        const verdict = judgePresence(current, this.#presence.count(capability), departure);
+        const verdict = judgePresence(current, this.#presence.count(capability), departure, this.parts.clock.now());
         if (verdict.change === 'none') return undefined;
         said = await this.#say(verdict.change === 'revive' ? 'revived' : departure, current, at, verdict);
         return verdict.next;
@@ -164,7 +164,7 @@ export class PresenceWatch {
     const suffix = `${tenant}.${capabilityId}.${revision}`;
     const { log } = this.parts;
     if (what === 'revived') {
-      const { status: _status, inactiveReason: _reason, health: _health, ...capability } = verdict.next;
+      const { status: _status, inactiveReason: _reason, health: _health, calls: _calls, ...capability } = verdict.next;
       await announce(log, {
         ...about,
         type: 'capability.registered',

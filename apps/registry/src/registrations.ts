@@ -7,8 +7,8 @@ import {
   type RegisteredCapability,
   type ValidationIssue,
 } from '@flex/contracts';
-import { announce, capabilityEntryKey, facetKey, reasonOf, type EventLog } from '@flex/events';
-import type { Logger } from '@flex/events/service';
+import { announce, capabilityEntryKey, facetKey, reasonOf, type EventLog, type LogClock } from '@flex/events';
+import type { Logger, SchemaCompiler } from '@flex/events/service';
 import { capabilityFaults } from './core/capability-rules.js';
 import { withIncoming, type FacetLookup } from './core/catalogue-view.js';
 import { contractFaults, facetFaults } from './core/facet-rules.js';
@@ -16,10 +16,10 @@ import { nextCapability, nextFacet, staleVersion } from './core/upsert.js';
 import type { Heartbeats } from './heartbeats.js';
 import type { LiveRegistry } from './live-registry.js';
 import type { PostgresCatalogue, Stored } from './postgres-catalogue.js';
-import type { SchemaCompiler } from './schema-compiler.js';
 
 export interface Parts {
   log: EventLog;
+  clock: LogClock;
   live: LiveRegistry;
   store: PostgresCatalogue;
   compiler: SchemaCompiler;

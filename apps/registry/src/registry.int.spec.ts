@@ -1,3 +1,4 @@
+import { jest } from '@jest/globals';
 import { sql } from 'kysely';
 import { jetstreamManager } from '@nats-io/jetstream';
 import { Kvm } from '@nats-io/kv';
@@ -9,6 +10,7 @@ import {
   EventLog,
   kvStream,
   lastAnnouncements,
+  OUTCOMES_SUBJECT,
   readLogShape,
   RegistryClient,
   RegistryMirror,
@@ -96,6 +98,60 @@ describe('the registry', () => {
     await Promise.all([nats.stop(), postgres.stop()]);
   });
 
+  it('knows who is well from what is told about calls, writes it seldom, and keeps it over a restart', async () => {
+    await client.registerMany({
+      facets: [facet('brief'), facet('copy')],
+      capabilities: [capability('agent.write'), capability('agent.rival')],
+    });
+    const told = (succeeded: number, failed: number, capabilityId = 'agent.write'): void =>
+      nc.publish(
+        OUTCOMES_SUBJECT,
+        JSON.stringify({ outcomes: [{ tenant: 'default', capabilityId, succeeded, failed }] }),
+      );
+    const healthOf = (id: string): number | undefined => mirror.snapshot().capabilities.get(id)?.health;
+    told(20, 0);
+    told(3, 5, 'agent.unknown');
+    nc.publish(OUTCOMES_SUBJECT, 'no json');
+    told(0, 25);
+    await until(() => healthOf('agent.write') === 0.48, 'health of half good, half bad calls');
+    expect(mirror.snapshot().capabilities.get('agent.write')!.calls).toMatchObject({
+      succeeded: expect.closeTo(20, 0),
+      failed: expect.closeTo(25, 0),
+    });
+    expect(healthOf('agent.rival')).toBeUndefined();
+    const { revision } = mirror;
+    for (let i = 0; i < 20; i += 1) told(1, 1);
+    told(0, 40, 'agent.rival');
+    await until(() => healthOf('agent.rival') !== undefined);
+    // Twenty reports that said nothing new cost no revision of the registry.
+    expect(mirror.revision).toBe(revision + 1);
+    await services[0]!.stop();
+    await boot();
+    // Told again and again, as an orchestrator does: what is said before the new one listens is not heard.
+    await until(() => {
+      told(0, 5);
+      return (healthOf('agent.write') ?? 1) < 0.1;
+    });
+    expect(await client.register(capability('agent.write'))).toMatchObject({ unchanged: true });
+    told(500, 0);
+    await until(() => healthOf('agent.write') === 1);
+  });
+
+  it.each([-86_400_000, 86_400_000])('dates what it hears by the log, with a clock that is %i ms off', async (skew) => {
+    await client.registerMany({ facets: [facet('brief'), facet('copy')], capabilities: [capability('agent.write')] });
+    const right = Date.now.bind(Date);
+    const skewed = jest.spyOn(Date, 'now').mockImplementation(() => right() + skew);
+    try {
+      const outcomes = [{ tenant: 'default', capabilityId: 'agent.write', succeeded: 0, failed: 9 }];
+      nc.publish(OUTCOMES_SUBJECT, JSON.stringify({ outcomes }));
+      const known = () => mirror.snapshot().capabilities.get('agent.write');
+      await until(() => known()?.calls !== undefined, 'its health');
+      expect(Math.abs(known()!.calls!.at - right())).toBeLessThan(20_000);
+    } finally {
+      skewed.mockRestore();
+    }
+  });
+
   it('takes facets and capabilities, tells everybody, and stores them', async () => {
     expect(await client.publishFacet(facet('brief'))).toMatchObject({ version: 1, unchanged: false });
     expect(await client.publishFacet(facet('brief'))).toMatchObject({ version: 1, unchanged: true });
@@ -110,6 +166,19 @@ describe('the registry', () => {
     await client.deregister('agent.write');
     await until(() => statusOf('agent.write') === undefined);
     expect((await refusal(client.deregister('agent.write'))).code).toBe('not_found');
+  });
+
+  it('holds a question to the tenant and the capability that its subject names', async () => {
+    const ask = async (subject: string, body: object) =>
+      (await nc.request(`flex.registry.${subject}`, JSON.stringify(body))).json<{ problem?: { title: string } }>();
+    const about = { capability: capability('agent.write') };
+    expect((await ask('register.acme.agent.write', about)).problem?.title).toBe('Not your tenant');
+    expect((await ask('register.default.agent.other', about)).problem?.title).toBe('Not your capability');
+    expect((await ask('heartbeat.default.agent.other', { capabilityId: 'agent.write' })).problem?.title).toBe(
+      'Not your capability',
+    );
+    await ask('publishFacets.default', { facets: [facet('copy', { extends: 'brief' }), facet('brief')] });
+    expect((await ask('register.default.agent.write', about)).problem).toBeUndefined();
   });
 
   it('refuses with a pointer to the fault, and takes nothing of a request that has one', async () => {
@@ -143,7 +212,7 @@ describe('the registry', () => {
     expect(
       (await refusal(client.register(capability('agent.write', { outputFacets: ['brief'] })))).errors,
     ).toMatchObject([{ pointer: '/capability/outputFacets/0', keyword: 'selfDependent' }]);
-    const nonsense = await nc.request('flex.registry.register', '{"capa', { timeout: 2_000 });
+    const nonsense = await nc.request('flex.registry.register.default', '{"capa', { timeout: 2_000 });
     expect(nonsense.json()).toMatchObject({ problem: { status: 400, code: 'not_json' } });
   });
 

@@ -1,7 +1,8 @@
 import { Injectable, type OnModuleInit } from '@nestjs/common';
-import { EventLog, reasonOf } from '@flex/events';
-import { ServiceContext } from '@flex/events/service';
+import { EventLog, LogClock, reasonOf } from '@flex/events';
+import { SchemaCompiler, ServiceContext } from '@flex/events/service';
 import { BusEndpoints } from './bus-endpoints.js';
+import { HealthKeeper } from './health-keeper.js';
 import { Heartbeats } from './heartbeats.js';
 import { LiveRegistry } from './live-registry.js';
 import { PostgresCatalogue, type RegistryTables } from './postgres-catalogue.js';
@@ -9,7 +10,6 @@ import { PresenceWatch } from './presence-watch.js';
 import { reconcile } from './reconcile.js';
 import { Registrations, type Parts } from './registrations.js';
 import type { RegistryConfig } from './registry.config.js';
-import { SchemaCompiler } from './schema-compiler.js';
 
 const STORE_RETRY_MS = 2_000;
 
@@ -21,8 +21,10 @@ export class RegistryService implements OnModuleInit {
 
   constructor(private readonly service: ServiceContext<RegistryConfig>) {
     const { nc, shape, log: logger } = service;
+    const log = new EventLog(nc, 'registry', shape);
     this.#parts = {
-      log: new EventLog(nc, 'registry', shape),
+      log,
+      clock: new LogClock(log),
       live: new LiveRegistry(nc),
       store: new PostgresCatalogue(service.database<RegistryTables>()),
       compiler: new SchemaCompiler(),
@@ -32,22 +34,25 @@ export class RegistryService implements OnModuleInit {
   }
 
   async onModuleInit(): Promise<void> {
-    const { live, store, compiler, heartbeats, logger } = this.#parts;
+    const { live, clock, store, compiler, heartbeats, logger } = this.#parts;
     const { drain, readiness, nc, config } = this.service;
-    await store.migrate();
+    await Promise.all([store.migrate(), clock.ready]);
     await reconcile(this.#parts);
     const registrations = new Registrations(this.#parts);
     registrations.onStoreBehind = () => this.#catchUpLater();
     const presence = new PresenceWatch(this.#parts, config.settleMs);
     await presence.ready;
+    const health = new HealthKeeper(this.#parts);
     const endpoints = new BusEndpoints(nc, registrations, heartbeats, store, logger);
     readiness.add('registry', () => {
       if (!live.mirror.isReady) throw new Error('the live registry was not read yet');
     });
     drain.on('consume', 'questions', () => endpoints.stop());
+    drain.on('consume', 'health', () => health.close());
     drain.on('work', 'presence', () => presence.close());
     drain.on('close', 'registry', async () => {
       clearTimeout(this.#catchingUp);
+      clock.close();
       live.close();
       await compiler.close();
     });

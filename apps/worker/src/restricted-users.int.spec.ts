@@ -1,6 +1,6 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import type { EventData } from '@flex/contracts';
-import { connectNats, ensureStreams, EventLog, natsAuthorization } from '@flex/events';
+import { connectNats, ensureStreams, EventLog, natsAuthorization, serviceUsers } from '@flex/events';
 import { bootService, type RunningService } from '@flex/events/service';
 import { startNats, startPostgres, type TestNats, type TestPostgres } from '@flex/embedded/testing';
 import { RegistryConfig } from '../../registry/src/registry.config.js';
@@ -16,7 +16,10 @@ describe('registry and worker with users of their own', () => {
 
   beforeAll(async () => {
     const passwords = { registry: 'r', worker: 'w', orchestrator: 'o' };
-    [nats, postgres] = await Promise.all([startNats({ extra: natsAuthorization(passwords) }), startPostgres()]);
+    [nats, postgres] = await Promise.all([
+      startNats({ extra: natsAuthorization(serviceUsers(passwords)) }),
+      startPostgres(),
+    ]);
   });
   afterAll(async () => {
     for (const service of services.reverse()) await service.stop();

@@ -1,18 +1,8 @@
-import { IsIn, IsInt, IsOptional, IsString, IsUrl, Max, Min } from 'class-validator';
-import { Env, ServiceConfig } from '@flex/events/service';
+import { IsIn, IsInt, IsOptional, IsString, Max, Min } from 'class-validator';
+import { Env, ModelConfig } from '@flex/events/service';
 
 /** The reference agents' environment. They ask a model when an endpoint or a key is given. */
-export class WorkerConfig extends ServiceConfig {
-  @Env('OPENAI_BASE_URL')
-  @IsOptional()
-  @IsUrl({ require_tld: false, require_protocol: true, protocols: ['http', 'https'] })
-  openAiBaseUrl?: string;
-
-  @Env('OPENAI_API_KEY')
-  @IsOptional()
-  @IsString()
-  openAiApiKey?: string;
-
+export class WorkerConfig extends ModelConfig {
   /** Instead of the models that capabilities prefer. */
   @Env('FLEX_WORKER_MODEL')
   @IsOptional()
@@ -50,8 +40,4 @@ export class WorkerConfig extends ServiceConfig {
   @IsOptional()
   @IsString()
   catalog?: string;
-
-  get hasModel(): boolean {
-    return this.openAiBaseUrl !== undefined || this.openAiApiKey !== undefined;
-  }
 }

@@ -19,6 +19,8 @@ export interface Command {
   name: string;
   usage: string;
   summary: string;
+  /** All that it takes, where that is but a few words; the others judge their arguments themselves. */
+  takes?: readonly string[];
   load(): Promise<CommandModule>;
 }
 
@@ -45,6 +47,19 @@ async function operator(name: string): Promise<CommandModule> {
   };
 }
 
+/** Each service migrates a schema of its own. */
+async function migrate(env: NodeJS.ProcessEnv): Promise<number> {
+  const databaseUrl = env['DATABASE_URL'] ?? readState(homeOf(env))?.databaseUrl;
+  if (!databaseUrl)
+    throw new OperatorError('there is no database to migrate', 'Set DATABASE_URL, or bring a stack up: ./flex up.');
+  for (const service of ['gateway', 'orchestrator', 'registry']) {
+    const { main } = await loadFrom(`apps/${service}/dist/migrate.js`);
+    const code = await main([], { ...env, DATABASE_URL: databaseUrl });
+    if (code !== 0) return code;
+  }
+  return 0;
+}
+
 export const COMMANDS: readonly Command[] = [
   {
     name: 'up',
@@ -52,11 +67,12 @@ export const COMMANDS: readonly Command[] = [
     summary: 'bring the embedded stack up',
     load: () => import('./commands/up.js'),
   },
-  { name: 'down', usage: 'down', summary: 'take it down', load: () => import('./commands/down.js') },
+  { name: 'down', usage: 'down', summary: 'take it down', takes: [], load: () => import('./commands/down.js') },
   {
     name: 'status',
     usage: 'status [--json]',
     summary: 'what runs, and where',
+    takes: ['--json'],
     load: () => import('./commands/status.js'),
   },
   {
@@ -75,6 +91,7 @@ export const COMMANDS: readonly Command[] = [
     name: 'doctor',
     usage: 'doctor [--json]',
     summary: 'check this machine, and say what to do',
+    takes: ['--json'],
     load: () => import('./commands/doctor.js'),
   },
   {
@@ -91,9 +108,31 @@ export const COMMANDS: readonly Command[] = [
   },
   {
     name: 'rebuild',
-    usage: 'rebuild',
+    usage: 'rebuild [--json]',
     summary: 'drop read models and snapshots and make them again from the log',
+    takes: ['--json'],
     load: () => operator('rebuild'),
+  },
+  {
+    name: 'migrate',
+    usage: 'migrate',
+    summary: 'bring the tables of all services to their newest form',
+    takes: [],
+    load: async () => ({ main: (_argv, env) => migrate(env) }),
+  },
+  {
+    name: 'backup',
+    usage: 'backup <folder>',
+    summary: 'copy log, archive and catalogue as of one moment, while everything runs',
+    load: () => operator('backup'),
+  },
+  {
+    name: 'restore',
+    usage: 'restore <folder> [--replicas n]',
+    summary: 'fill empty servers from a backup, before services are started',
+    load: async () => ({
+      main: async (argv, env) => (await migrate(env)) || (await operator('restore')).main(argv, env),
+    }),
   },
   {
     name: 'dead-letters',
@@ -109,7 +148,7 @@ export const COMMANDS: readonly Command[] = [
   },
   {
     name: 'chaos',
-    usage: 'chaos [--seed n] [--runs n] [--kills n]',
+    usage: 'chaos [--seed n] [--runs n] [--kills n] [--json]',
     summary: 'kill and pause processes under load, and check every promise',
     load: () => loadFrom('e2e/dist/chaos/main.js'),
   },

@@ -1,6 +1,8 @@
 /** The launcher's JavaScript half: finds the command, runs it, and turns errors into lines for people. */
 import { clientCli, COMMANDS } from './commands.js';
-import { OperatorError } from './operator-error.js';
+import { OperatorError, UsageError } from './operator-error.js';
+
+const WRONG_COMMAND = 2;
 
 async function help(): Promise<number> {
   const width = Math.max(...COMMANDS.map(({ usage }) => usage.length));
@@ -24,6 +26,9 @@ async function dispatch([name = 'help', ...argv]: string[]): Promise<number> {
     console.log(`flex ${command.usage}\n  ${command.summary}`);
     return 0;
   }
+  const unknown = command.takes && argv.find((word) => !command.takes?.includes(word));
+  if (unknown !== undefined)
+    throw new UsageError(`flex ${command.name} doesn't know "${unknown}"`, `  Try: flex ${command.name} --help`);
   return (await command.load()).main(argv, process.env);
 }
 
@@ -33,5 +38,5 @@ try {
   if (!(error instanceof OperatorError)) throw error;
   console.error(`flex: ${error.message}`);
   if (error.advice) console.error(error.advice);
-  process.exitCode = 1;
+  process.exitCode = error instanceof UsageError ? WRONG_COMMAND : 1;
 }

@@ -6,6 +6,7 @@
  */
 import { closeSync, existsSync, openSync, readdirSync, renameSync, rmSync, statSync } from 'node:fs';
 import { join } from 'node:path';
+import type { Plugin } from 'esbuild';
 import { CHECKOUT, installed } from './checkout.js';
 import { gatedSpawn } from './gated-spawn.js';
 import type { ProcessIdentity } from './process-identity.js';
@@ -59,26 +60,34 @@ export async function makeBundles(services: readonly ServiceName[]): Promise<voi
   // Elsewhere and renamed: a stack may come up meanwhile.
   const unfinished = installed('.cache', `flex-bundles.${process.pid}`);
   try {
-    const { build } = await import('esbuild');
-    await build({
-      entryPoints: Object.fromEntries(services.map((service) => [service, plainService(service)])),
-      outdir: unfinished,
-      bundle: true,
-      platform: 'node',
-      format: 'esm',
-      target: 'node22',
-      // Nest tells its providers apart by their classes' names.
-      keepNames: true,
-      // Reading the map of 6 MB at every start would cost what the bundle saves; the code is readable as it is.
-      sourcemap: false,
-      banner: { js: REQUIRE },
-      external: OUTSIDE,
-      logLevel: 'silent',
-    });
+    await bundlePrograms(Object.fromEntries(services.map((service) => [service, plainService(service)])), unfinished);
     for (const service of services) renameSync(join(unfinished, `${service}.js`), bundleOf(service));
   } finally {
     rmSync(unfinished, { recursive: true, force: true });
   }
+}
+
+/** Makes `<folder>/<name>.js` of each compiled program and all that it imports. */
+export async function bundlePrograms(
+  programs: Readonly<Record<string, string>>,
+  folder: string,
+  plugins: Plugin[] = [],
+): Promise<void> {
+  const { build } = await import('esbuild');
+  await build({
+    entryPoints: { ...programs },
+    outdir: folder,
+    bundle: true,
+    platform: 'node',
+    format: 'esm',
+    target: 'node22',
+    // Reading the map of 6 MB at every start would cost what the bundle saves; the code is readable as it is.
+    sourcemap: false,
+    banner: { js: REQUIRE },
+    external: OUTSIDE,
+    logLevel: 'silent',
+    plugins,
+  });
 }
 
 /** Makes bundles in a process of its own, which `record` is told of, and of its end. */

@@ -2,7 +2,7 @@
 import { resolve } from 'node:path';
 import { CHECKOUT } from './checkout.js';
 import type { SyncMode } from './nats-server.js';
-import { OperatorError } from './operator-error.js';
+import { UsageError } from './operator-error.js';
 
 export const SERVICES = ['gateway', 'planner', 'orchestrator', 'registry', 'policy', 'worker'] as const;
 export type ServiceName = (typeof SERVICES)[number];
@@ -42,13 +42,13 @@ const isService = (name: string): name is ServiceName => (SERVICES as readonly s
 
 function checkService(name: string): ServiceName {
   if (isService(name)) return name;
-  throw new OperatorError(`there is no service "${name}"`, `Services: ${SERVICES.join(', ')}.`);
+  throw new UsageError(`there is no service "${name}"`, `Services: ${SERVICES.join(', ')}.`);
 }
 
 function wholeNumber(name: string, text: string, least: number, most: number): number {
   const value = Number(text);
   if (Number.isInteger(value) && value >= least && value <= most) return value;
-  throw new OperatorError(`${name}=${text} is not a whole number between ${least} and ${most}`);
+  throw new UsageError(`${name}=${text} is not a whole number between ${least} and ${most}`);
 }
 
 const portOf = (env: NodeJS.ProcessEnv, name: string, usual: number): PortChoice =>
@@ -57,7 +57,7 @@ const portOf = (env: NodeJS.ProcessEnv, name: string, usual: number): PortChoice
 function syncOf(env: NodeJS.ProcessEnv): SyncMode {
   const mode = env.FLEX_SYNC ?? 'always';
   if (mode === 'always' || mode === 'default') return mode;
-  throw new OperatorError(
+  throw new UsageError(
     `FLEX_SYNC=${mode} is unknown`,
     'It is "always" (fsync before every acknowledgement) or "default".',
   );
@@ -97,7 +97,7 @@ export function readChoices(argv: readonly string[]): { choices: StackChoices; r
       continue;
     }
     const value = inline ?? argv[(i += 1)];
-    if (!value) throw new OperatorError(`${flag} needs a value`);
+    if (!value) throw new UsageError(`${flag} needs a value`);
     for (const item of value.split(',')) {
       if (flag === '--without') {
         without.push(checkService(item));

@@ -2,7 +2,9 @@
 import { readFileSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { join } from 'node:path';
+import { connect } from '@nats-io/transport-node';
 import { isRunning } from './process-identity.js';
+import { withoutSecrets } from './shown-url.js';
 import { readState, type ProcessRecord, type StackState } from './stack-state.js';
 import { freePorts } from './tcp-ports.js';
 import { startNats, startPostgres, type TestNats, type TestPostgres } from './testing/index.js';
@@ -61,11 +63,18 @@ describe('the embedded stack', () => {
       FLEX_SERVICE: 'gateway',
       FLEX_INSTANCE: 'gateway-1',
       FLEX_HOME: home,
-      NATS_URL: state.natsUrl,
+      NATS_URL: withoutSecrets(state.natsUrl),
+      NATS_USER: 'gateway',
       DATABASE_URL: state.databaseUrl,
       PORT: new URL(state.url).port,
     });
-    expect(readFileSync(join(home, 'nats.conf'), 'utf8')).toContain('sync_interval: always');
+    const bus = readFileSync(join(home, 'nats.conf'), 'utf8');
+    expect(bus).toContain('sync_interval: always');
+    const secrets = [state.natsUrl, `nats://_:${environment['NATS_PASSWORD']}@127.0.0.1`].map(
+      (url) => new URL(url).password,
+    );
+    expect(new Set(secrets).size).toBe(2);
+    for (const secret of secrets) expect(bus + status.stdout).not.toContain(secret);
 
     expect((await run(['up', '--detach'], own)).stdout).toContain('it was running already');
     expect((await run(['logs', 'worker'], own)).stdout).toBe('worker-1 begins\n');
@@ -76,6 +85,38 @@ describe('the embedded stack', () => {
     expect(readFileSync(join(home, 'logs/postgres.log'), 'utf8')).toContain('database system is shut down');
     expect((await run(['status'], own)).code).toBe(3);
     expect((await run(['down'], own)).stdout).toBe('Nothing was running.\n');
+  });
+
+  it('lets an agent of anybody be a worker on the bus and nothing else, and nobody when there are keys', async () => {
+    const mayPublish = async (url: string, subject: string): Promise<boolean> => {
+      const { host, username: user, password: pass } = new URL(url);
+      const nc = await connect({ servers: host, ...(user ? { user, pass } : {}) });
+      try {
+        await nc.request(subject, '{}', { timeout: 2_000 });
+        return true;
+      } catch (error) {
+        if (/no responders/.test(String(error))) return true;
+        if (/permissions violation/i.test(String(error))) return false;
+        throw error;
+      } finally {
+        await nc.close();
+      }
+    };
+    const { natsUrl } = await up(['--without', SERVICES.join(',')]);
+    const anybody = withoutSecrets(natsUrl);
+    expect(await mayPublish(anybody, 'node.reported.00.r.agent.write')).toBe(true);
+    for (const subject of ['plan.generated.00.r', 'run.submitted.00.r', '$JS.API.STREAM.DELETE.FLEX']) {
+      expect([subject, await mayPublish(anybody, subject)]).toEqual([subject, false]);
+    }
+    expect(await mayPublish(natsUrl, 'plan.generated.00.r')).toBe(true);
+    await run(['down'], env);
+    const closed = { ...env, FLEX_API_KEYS: '[]', FLEX_NATS_WORKER_PASSWORD: 'for-our-agents' };
+    const locked = await up(['--without', SERVICES.join(',')], closed);
+    await expect(connect({ servers: withoutSecrets(locked.natsUrl), reconnect: false })).rejects.toThrow(
+      /authorization/i,
+    );
+    const nc = await connect({ servers: withoutSecrets(locked.natsUrl), user: 'worker', pass: 'for-our-agents' });
+    await nc.close();
   });
 
   it('keeps its data from one life to the next', async () => {
@@ -234,7 +275,7 @@ describe('the embedded stack', () => {
       [['--fast'], 'doesn\'t know "--fast"'],
     ])('when asked for %j', async (args, reason) => {
       const result = await run(['up', '--detach', ...args], env);
-      expect(result).toMatchObject({ code: 1, stdout: '' });
+      expect(result).toMatchObject({ code: 2, stdout: '' });
       expect(result.stderr).toContain(reason);
     });
   });

@@ -10,6 +10,7 @@ import { isReadyAt } from './health-probe.js';
 import { ManagedProcess, type ProcessPlan } from './managed-process.js';
 import { findNatsServer } from './nats-binary.js';
 import { greetingOf, natsConfiguration } from './nats-server.js';
+import { natsUsers, type NatsUsers } from './nats-users.js';
 import { OperatorError } from './operator-error.js';
 import { postgresRunner } from './postgres-binary.js';
 import { databaseUrl, ensureDatabase, initialise, passwordIn, serveCommand, whyNotServing } from './postgres-server.js';
@@ -26,6 +27,7 @@ import {
   writeState,
   type StackState,
 } from './stack-state.js';
+import { withoutSecrets } from './shown-url.js';
 import { freePort, isFree } from './tcp-ports.js';
 
 const SERVER_GRACE_MS = 10_000;
@@ -56,6 +58,8 @@ export class Supervisor {
   private phase: StackState['phase'] = 'starting';
   private readonly since = new Date().toISOString();
   private urls = { url: '', natsUrl: '', databaseUrl: '' };
+  /** Of the embedded nats-server; undefined where the operator runs one. */
+  private users: NatsUsers | undefined;
   private logTimer: NodeJS.Timeout | undefined;
   /** Every branch of the start, whether it succeeds or not. */
   private readonly begun: Promise<unknown>[] = [];
@@ -130,13 +134,21 @@ export class Supervisor {
     const port = await choosePort(settings.nats, 'FLEX_NATS_PORT');
     const config = join(settings.home, 'nats.conf');
     const storeDir = join(settings.home, 'nats');
-    writeFileSync(config, natsConfiguration({ port, storeDir, serverName: 'flex', sync: settings.sync }), {
+    const users = natsUsers(this.env);
+    const extra = users.configuration;
+    writeFileSync(config, natsConfiguration({ port, storeDir, serverName: 'flex', sync: settings.sync, extra }), {
       mode: 0o600,
     });
-    this.urls.natsUrl = `nats://127.0.0.1:${port}`;
+    this.users = users;
+    this.urls.natsUrl = `nats://operator:${users.passwordOf('operator')}@127.0.0.1:${port}`;
     await this.startServer({
       name: 'nats',
-      launch: async () => ({ command: binary, args: ['-c', config], env: { PATH: this.env.PATH }, port }),
+      launch: async () => ({
+        command: binary,
+        args: ['-c', config],
+        env: { PATH: this.env.PATH, ...users.environment },
+        port,
+      }),
       isReady: async () => (await greetingOf(this.urls.natsUrl)) !== undefined,
       stopSignal: 'SIGTERM',
     });
@@ -230,7 +242,7 @@ export class Supervisor {
             FLEX_SERVICE: service,
             FLEX_INSTANCE: `${service}-${number}`,
             FLEX_HOME: settings.home,
-            NATS_URL: this.urls.natsUrl,
+            ...this.busAccess(service),
             DATABASE_URL: this.urls.databaseUrl,
             PORT: String(port),
           },
@@ -241,6 +253,20 @@ export class Supervisor {
       stopSignal: 'SIGTERM',
       graceMs: settings.stopTimeoutMs,
       startTimeoutMs: settings.startTimeoutMs,
+    };
+  }
+
+  /** How a service reaches the bus: as itself, or as the operator of a foreign server says. */
+  private busAccess(service: ServiceName): Record<string, string> {
+    const { natsUrl } = this.urls;
+    if (!this.users) return { NATS_URL: natsUrl };
+    return {
+      NATS_URL: withoutSecrets(natsUrl),
+      NATS_USER: service,
+      NATS_PASSWORD: this.users.passwordOf(service),
+      // What the operator's environment may say about another server.
+      NATS_CREDS: '',
+      NATS_INBOX_PREFIX: '',
     };
   }
 

@@ -1,6 +1,7 @@
 import type {
   Accepted,
   Capability,
+  Branch,
   DeltaOperation,
   EventPageView,
   Facet,
@@ -125,6 +126,9 @@ export function createFlex(options: FlexOptions) {
     /** Edits the plan: the operations apply to the version named, or are refused. */
     edit: (runId: string, baseVersion: number, operations: DeltaOperation[], once?: Once) =>
       post<Accepted>(run(runId, '/replan'), { baseVersion, operations }, once),
+    /** Asks for further branches; facets, schemas and policies are those of the work that they double. */
+    branch: (runId: string, branches: Branch[], rationale?: string, once?: Once) =>
+      post<Accepted>(run(runId, '/replan'), { branches, rationale }, once),
     fork: (runId: string, from: { fromSeq?: number; envelope?: TaskEnvelope } = {}, once?: Once) =>
       post<Accepted>(run(runId, '/fork'), from, once),
     delete: (runId: string) => http.json<void>('DELETE', run(runId)),

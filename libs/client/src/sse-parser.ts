@@ -7,7 +7,13 @@ export interface SseEvent {
 
 /** Takes text as it arrives, in pieces of any size, and gives the events that are complete (WHATWG, section 9.2.6). */
 export class SseParser {
-  #rest = '';
+  /**
+   * Pieces of a line that has not ended yet. They are joined once, and each is looked through once: a frame of 20 MB comes
+   * in hundreds of them.
+   */
+  #pieces: string[] = [];
+  /** The last piece ended with CR: an LF at the beginning of the next one belongs to it. */
+  #afterReturn = false;
   #event = '';
   #data: string[] = [];
   #id: string | undefined;
@@ -16,13 +22,16 @@ export class SseParser {
 
   feed(text: string): SseEvent[] {
     const events: SseEvent[] = [];
-    this.#rest += text;
-    for (;;) {
-      const end = this.#rest.search(/\r\n|\n|\r(?!$)/);
-      if (end < 0) return events;
-      const line = this.#rest.slice(0, end);
-      this.#rest = this.#rest.slice(end + (this.#rest.startsWith('\r\n', end) ? 2 : 1));
-      const event = this.#line(line);
+    if (text === '') return events;
+    const ends = /\r\n?|\n/g;
+    ends.lastIndex = this.#afterReturn && text.startsWith('\n') ? 1 : 0;
+    this.#afterReturn = text.endsWith('\r');
+    for (let from = ends.lastIndex; ; from = ends.lastIndex) {
+      const end = ends.exec(text);
+      this.#pieces.push(text.slice(from, end?.index));
+      if (!end) return events;
+      const event = this.#line(this.#pieces.join(''));
+      this.#pieces = [];
       if (event) events.push(event);
     }
   }

@@ -94,6 +94,17 @@ export interface RegisteredCapability extends Capability {
   status: 'active' | 'inactive';
   /** Why it is inactive: its heartbeats stopped, or it said goodbye. */
   inactiveReason?: string;
-  /** Share of heartbeats and calls that went well, 0..1; 1 when nothing is known. */
+  /** Share of heartbeats and calls that went well lately, 0..1; 1 when nothing is known. */
   health?: number;
+  /** What health was computed from. */
+  calls?: RecentCalls;
+}
+
+/** How the last calls of a capability ended; older ones count less, so these are weights and no whole numbers. */
+export interface RecentCalls {
+  succeeded: number;
+  /** Failed attempts; a loss of all heartbeats counts as some of them. */
+  failed: number;
+  /** Milliseconds since the epoch: as of when. */
+  at: number;
 }

@@ -4,6 +4,7 @@ import { orchestratorEvents, serverEvents } from './events/orchestrator.js';
 import { plannerEvents } from './events/planner.js';
 import { policyEvents } from './events/policy.js';
 import { registryEvents } from './events/registry.js';
+import { threadEvents } from './events/threads.js';
 import { workerEvents } from './events/worker.js';
 
 /** Every event of the log of runs (stream FLEX), once. */
@@ -16,8 +17,8 @@ export const runCatalogue = {
   ...serverEvents,
 } as const;
 
-/** Every event, also those of stream REGISTRY. */
-export const catalogue = { ...runCatalogue, ...registryEvents } as const;
+/** Every event, also those of threads and of stream REGISTRY. */
+export const catalogue = { ...runCatalogue, ...threadEvents, ...registryEvents } as const;
 
 export type RunEventType = keyof typeof runCatalogue;
 export type EventType = keyof typeof catalogue;
@@ -41,9 +42,11 @@ export type NewEvent<T extends EventType = RunEventType> = {
 export type StoredEvent<T extends EventType = RunEventType> = {
   [K in T]: {
     type: K;
+    /** Of the form in which it was written. */
     version: number;
     runId: string;
     id: string;
+    /** In the form of today, whatever the version. */
     data: EventData<K>;
     key?: string;
     /** Sequence in the log. */

@@ -1,8 +1,12 @@
+import { Ajv2020 } from 'ajv/dist/2020.js';
 import {
   catalogue,
   eventTypes,
   issuesOf,
+  namedSchemas,
   partitionOf,
+  routes,
+  type ApiRoute,
   parseFrameId,
   formatFrameId,
   subjectOf,
@@ -18,6 +22,15 @@ describe('the catalogue', () => {
     expect(definition.meaning).toMatch(/\.$/);
     expect(type.split('.')).toHaveLength(2);
     expect(Array.isArray(validateEvent(type, {}))).toBe(true);
+  });
+
+  it('and the API hold sound JSON Schemas', () => {
+    const judge = new Ajv2020({ strict: false });
+    const parts = [...eventTypes.map((type) => catalogue[type].data), ...Object.values(namedSchemas)];
+    const ofRoutes = (routes as readonly ApiRoute[]).flatMap(({ body, query }) => [body, query]);
+    for (const schema of [...parts, ...ofRoutes])
+      if (schema) expect([schema, judge.validateSchema(schema), judge.errors]).toEqual([schema, true, null]);
+    expect(judge.validateSchema({ type: 7 })).toBe(false);
   });
 
   it('refuses data that breaks the definition, with a pointer', () => {

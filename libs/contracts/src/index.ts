@@ -31,7 +31,9 @@ export {
   Capability,
   type CapabilityKind,
   type RegisteredCapability,
+  type RecentCalls,
 } from './capability.js';
+export { CallOutcomes, LoadReport, OutcomeReport } from './outcomes.js';
 export { type RegistrySnapshot } from './registry-snapshot.js';
 export {
   nodeKinds,
@@ -119,6 +121,7 @@ export {
   partitionOf,
   partitionToken,
   capabilityKey,
+  capabilityOfKey,
   subjectOf,
   claimSubject,
   registrySubject,
@@ -140,16 +143,15 @@ export { services, type DataOf, type EventDefinition, type ServiceName } from '.
 export { FacetValues, Failure, Acceptance, Usage, Chain } from './events/parts.js';
 export {
   API_PREFIX,
+  API_VERSION,
   BODY_DEPTH_LIMIT,
   BODY_LIMIT_BYTES,
   commonProblems,
-  routeOf,
-  routes,
   scopes,
   type ApiRoute,
-  type RouteId,
   type Scope,
-} from './api/routes.js';
+} from './api/route.js';
+export { routeOf, routes, type RouteId } from './api/routes.js';
 export * as apiBodies from './api/bodies.js';
 export * as apiViews from './api/views.js';
 export type { Accepted, EventPageView, NodeStateView, RunItem, RunView, TaskItem } from './api/views.js';

@@ -1,11 +1,14 @@
 import { catalogue, runCatalogue, type EventType } from './catalogue.js';
+import { threadEvents } from './events/threads.js';
 
 /** Default number of partitions of a new log; fixed when its stream is created. */
 export const DEFAULT_PARTITIONS = 16;
 export const DEFAULT_TENANT = 'default';
 
 /** First tokens of the log's subjects: `run`, `plan`, … */
-export const entities: readonly string[] = [...new Set(Object.keys(runCatalogue).map((type) => type.split('.')[0]!))];
+export const entities: readonly string[] = [
+  ...new Set(Object.keys({ ...runCatalogue, ...threadEvents }).map((type) => type.split('.')[0]!)),
+];
 
 /** Stable hash (FNV-1a, 32 bit) of a run's id over the partition count. */
 export function partitionOf(runId: string, partitions: number): number {
@@ -22,6 +25,13 @@ export const partitionToken = (partition: number): string => String(partition).p
 /** Bus key of a capability: its id, for other tenants than the shared one behind `~<tenant>`. */
 export const capabilityKey = (capabilityId: string, tenant: string = DEFAULT_TENANT): string =>
   tenant === DEFAULT_TENANT ? capabilityId : `~${tenant}.${capabilityId}`;
+
+/** The capability that a bus key stands for. */
+export function capabilityOfKey(key: string): { tenant: string; capabilityId: string } {
+  if (!key.startsWith('~')) return { tenant: DEFAULT_TENANT, capabilityId: key };
+  const end = key.indexOf('.');
+  return { tenant: key.slice(1, end), capabilityId: key.slice(end + 1) };
+}
 
 /** Subject of an event of a run: `<entity>.<event>.<partition>.<runId>[.<key>]`. */
 export const subjectOf = (type: EventType, runId: string, partitions: number, key?: string): string =>

@@ -1,7 +1,7 @@
 import type { Assignment } from './capability.js';
 import type { ValidationIssue, PlannerDiagnostic } from './diagnostic.js';
 import type { DeltaOperation } from './draft.js';
-import type { Action } from './policy.js';
+import type { Action, Branch } from './policy.js';
 import type { Json, JsonSchema } from './schema.js';
 import { Enum } from './schema.js';
 
@@ -57,6 +57,8 @@ export interface TaskAnswer {
   answer?: Json;
   /** `edit` of a plan under review. */
   operations?: DeltaOperation[];
+  /** `edit`: branches to be planned in addition. */
+  branches?: Branch[];
   baseVersion?: number;
   comment?: string;
   by?: string;

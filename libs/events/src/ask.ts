@@ -13,13 +13,14 @@ export async function ask<T>(
   question: () => Promise<T>,
   giveUpAfterMs = GIVE_UP_AFTER_MS,
 ): Promise<T> {
-  const deadline = Date.now() + giveUpAfterMs;
+  const deadline = performance.now() + giveUpAfterMs;
   for (let attempt = 0; ; attempt += 1) {
     try {
       return await unlessReconnected(nc, question());
     } catch (error) {
       if (!isSilence(error)) throw error;
-      if (nc.isClosed() || Date.now() > deadline) throw new LogUnavailable('the log did not answer', { cause: error });
+      if (nc.isClosed() || performance.now() > deadline)
+        throw new LogUnavailable('the log did not answer', { cause: error });
       await delay(retryDelay(attempt));
     }
   }
@@ -34,8 +35,11 @@ export function isSilence(error: unknown): boolean {
 }
 
 const SILENT = new Set(['TimeoutError', 'NoResponders', 'ConnectionError', 'JetStreamNotEnabled']);
-/** JetStream has no leader or is not ready yet: 10008, 10023 (insufficient resources while starting), 10118. */
-const UNSETTLED = new Set([10008, 10023, 10118]);
+/**
+ * JetStream has no leader or is not ready yet: 10005 (peers that are still joining), 10008, 10023 (insufficient resources
+ * while starting), 10118.
+ */
+const UNSETTLED = new Set([10005, 10008, 10023, 10118]);
 
 async function unlessReconnected<T>(nc: NatsConnection, answer: Promise<T>): Promise<T> {
   let off = (): void => undefined;

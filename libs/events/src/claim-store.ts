@@ -2,6 +2,7 @@ import { hash } from 'node:crypto';
 import { Objm, setSha256Backend, type ObjectStore } from '@nats-io/obj';
 import type { NatsConnection } from '@nats-io/nats-core';
 import { ask } from './ask.js';
+import { ClaimNames } from './claim-names.js';
 import { ContractViolation } from './errors.js';
 import { Bucket } from './names.js';
 
@@ -34,6 +35,7 @@ export function parseClaim(header: string): Claim {
 export class ClaimStore {
   readonly #nc: NatsConnection;
   #store: Promise<ObjectStore> | undefined;
+  #names: ClaimNames | undefined;
   /** Content never changes under its hash, so the cache needs no invalidation; oldest use is first in the map. */
   readonly #cache = new Map<string, Uint8Array>();
   #cached = 0;
@@ -75,17 +77,21 @@ export class ClaimStore {
     return loading;
   }
 
-  async delete(runId: string, claim: Claim): Promise<void> {
-    const store = await this.#open();
-    const name = nameOf(runId, claim);
-    this.#forget(name);
-    await ask(this.#nc, async () => {
-      if (await store.info(name)) await store.delete(name);
-    });
+  /** Deletes all payloads of a run. */
+  async deleteOf(runId: string): Promise<void> {
+    this.#names ??= new ClaimNames(this.#nc);
+    for (const sha256 of await this.#names.of(runId)) {
+      const store = await this.#open();
+      const name = nameOf(runId, { sha256 });
+      this.#forget(name);
+      await ask(this.#nc, async () => {
+        if (await store.info(name)) await store.delete(name);
+      });
+    }
   }
 
   async #load(name: string, claim: Claim): Promise<Uint8Array> {
-    const store = await this.#open();
+    const store = await this.#open(Number.POSITIVE_INFINITY);
     // A reader waits for a server that is away: to skip the event would be a gap.
     const bytes = await ask(this.#nc, () => fetchBytes(store, name), Number.POSITIVE_INFINITY);
     if (!bytes) throw new ContractViolation(`the payload ${claimHeader(claim)} is not in the object store`);
@@ -96,11 +102,13 @@ export class ClaimStore {
     return bytes;
   }
 
-  #open(): Promise<ObjectStore> {
-    this.#store ??= ask(this.#nc, () => new Objm(this.#nc).open(Bucket.claims)).catch((error: unknown) => {
-      this.#store = undefined;
-      throw error;
-    });
+  #open(giveUpAfterMs?: number): Promise<ObjectStore> {
+    this.#store ??= ask(this.#nc, () => new Objm(this.#nc).open(Bucket.claims), giveUpAfterMs).catch(
+      (error: unknown) => {
+        this.#store = undefined;
+        throw error;
+      },
+    );
     return this.#store;
   }
 
@@ -149,4 +157,4 @@ async function collect(stream: ReadableStream<Uint8Array>): Promise<Uint8Array> 
   return Buffer.concat(pieces);
 }
 
-const nameOf = (runId: string, claim: Claim): string => `${runId}/${claim.sha256}`;
+const nameOf = (runId: string, { sha256 }: Pick<Claim, 'sha256'>): string => `${runId}/${sha256}`;

@@ -1,7 +1,19 @@
 import { afterAll, beforeAll, describe, expect, it, jest } from '@jest/globals';
 import type { NatsConnection } from '@nats-io/nats-core';
-import { connectNats, ensureStreams, FenceLost, openEventLog, type EventLog } from './index.js';
-import { pauseRequested, startNatsCluster, type TestCluster } from './testing/index.js';
+import { Readable } from 'node:stream';
+import {
+  connectNats,
+  ensureStreams,
+  FenceLost,
+  LOG_STREAM,
+  openEventLog,
+  readLogShape,
+  restoreStream,
+  saveStream,
+  ThreadClaims,
+  type EventLog,
+} from './index.js';
+import { pauseRequested, startNatsCluster, startNatsServer, type TestCluster } from './testing/index.js';
 
 jest.setTimeout(120_000);
 
@@ -56,6 +68,44 @@ describe('the log in a cluster of three', () => {
     const ids: string[] = [];
     for await (const event of log.readRun('run')) ids.push(event.id);
     expect(ids).toEqual([...range(50).map((i) => `a.${i}`), ...range(50).map((i) => `b.${i}`)]);
+  });
+
+  it('gives a thread to one of many who want it at once', async () => {
+    const others = [new ThreadClaims(log), new ThreadClaims(await open('third'))];
+    const subject = ThreadClaims.subjectOf('default', 'wanted');
+    let seq = 0;
+    for (let round = 0; round < 20; round++) {
+      const takes = await Promise.all(
+        range(6).map((i) => others[i % 2]!.take(subject, seq, { runId: `r${round}-${i}`, open: [] })),
+      );
+      const won = takes.filter((claim) => claim !== undefined);
+      expect(won).toHaveLength(1);
+      seq = won[0]!.seq;
+    }
+  });
+
+  it('goes on in a single server, from its copy', async () => {
+    const chunks: Uint8Array[] = [];
+    const copy = await saveStream(log.nc, LOG_STREAM, async (chunk) => void chunks.push(Buffer.from(chunk)));
+    expect(copy.config.num_replicas).toBe(3);
+    const alone = await startNatsServer();
+    const nc = await connectNats({ url: alone.url, name: 'alone' });
+    try {
+      await restoreStream(nc, { ...copy, config: { ...copy.config, num_replicas: 1 } }, Readable.from(chunks));
+      const there = await openEventLog({ nc, source: 'orchestrator', shape: await readLogShape(nc) });
+      expect(there.shape).toEqual({ partitions: 16, replicas: 1 });
+      expect(await there.lastSeq()).toBe(copy.state.last_seq);
+      const idsOf = async (from: EventLog) => {
+        const ids: string[] = [];
+        for await (const event of from.readRun('run')) ids.push(event.id);
+        return ids;
+      };
+      expect(await idsOf(there)).toEqual(await idsOf(log));
+      expect((await there.append(pauseRequested('run', 'and.on'))).seq).toBe(copy.state.last_seq + 1);
+    } finally {
+      await nc.close();
+      await alone.stop();
+    }
   });
 
   it('loses and repeats nothing when its leader is killed under load, twice', async () => {

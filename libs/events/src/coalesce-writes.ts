@@ -4,7 +4,24 @@ import type { NatsConnection } from '@nats-io/nats-core';
 interface Protocol {
   flushPending(): void;
   close(error?: Error): Promise<void>;
+  drain(): Promise<void>;
   outbound: { size(): number };
+}
+
+/** What can wait is written at the latest after this, in milliseconds. */
+const LATER_MS = 10;
+
+/** How a connection that {@link coalesceWrites} was applied to takes what can wait. */
+const patient = new WeakMap<NatsConnection, (publish: () => void) => void>();
+
+/**
+ * Publishes along with the next message that goes out on the connection, or a few milliseconds from now: for what nobody
+ * waits for, and a write of its own would wake the server up for.
+ */
+export function publishLater(nc: NatsConnection, publish: () => void): void {
+  const later = patient.get(nc);
+  if (later) later(publish);
+  else publish();
 }
 
 /** From this size on waiting saves nothing: a write is a write. */
@@ -19,11 +36,24 @@ const LARGE = 64 * 1024;
  */
 export function coalesceWrites(nc: NatsConnection): void {
   const { protocol } = nc as unknown as { protocol?: Partial<Protocol> };
-  const flush = protocol?.flushPending?.bind(protocol);
+  const write = protocol?.flushPending?.bind(protocol);
   const close = protocol?.close?.bind(protocol);
-  if (!protocol?.outbound || !flush || !close) return;
+  const drain = protocol?.drain?.bind(protocol);
+  if (!protocol?.outbound || !write || !close || !drain) return;
   const { outbound } = protocol;
   let scheduled = false;
+  let patience: NodeJS.Timeout | undefined;
+  const waiting: (() => void)[] = [];
+  const flush = (): void => {
+    clearTimeout(patience);
+    patience = undefined;
+    for (const publish of waiting.splice(0)) publish();
+    write();
+  };
+  patient.set(nc, (publish) => {
+    waiting.push(publish);
+    patience ??= setTimeout(flush, LATER_MS);
+  });
   const flushNow = (): void => {
     scheduled = false;
     flush();
@@ -33,6 +63,11 @@ export function coalesceWrites(nc: NatsConnection): void {
     if (scheduled) return;
     scheduled = true;
     setImmediate(flushNow);
+  };
+  // Nothing is published any more once a connection drains.
+  protocol.drain = () => {
+    flush();
+    return drain();
   };
   protocol.close = (error) => {
     flush();

@@ -1,3 +1,4 @@
+import { countDeadLetter } from './dead-letter-meter.js';
 import { createHash } from 'node:crypto';
 import type { NatsConnection } from '@nats-io/nats-core';
 import { FORBIDDEN, type PubAck } from './ack-mux.js';
@@ -77,6 +78,7 @@ export class DeadLetters {
         headers,
         data,
       );
+      countDeadLetter(message.stream, consumer);
     } catch (error) {
       if (!(error instanceof AppendRefused) || error.code === FORBIDDEN) throw error;
     }

@@ -11,6 +11,7 @@ import { CLAIM_THRESHOLD, claimHeader, type ClaimStore } from './claim-store.js'
 import { Header, HeaderBlock, headerValue } from './headers.js';
 import { SCHEMA_PREFIX, SOURCE_PREFIX } from './stored-message.js';
 import { isRunId } from './subject.js';
+import type { ThreadClaim } from './thread-claims.js';
 import { currentTraceparent } from './trace.js';
 import { NOTHING } from './ack-mux.js';
 
@@ -25,6 +26,10 @@ export interface Encoded {
 export interface AppendOptions {
   /** The run's pending timer is removed in the same step: for events after which nothing is waited for any more. */
   cancelsTimer?: boolean;
+  /** The log forgets the event after this long: for what is no history. */
+  ttlSeconds?: number;
+  /** Refused unless the thread's last claim is still this one. */
+  thread?: ThreadClaim;
 }
 
 /** Turns events into CloudEvents in NATS binary mode, as one service writes them. */
@@ -51,6 +56,7 @@ export class EventEncoder {
     let headers = this.#headers(event);
     if (event.type === 'timer.set') headers += this.#schedule(event as NewEvent<'timer.set'>);
     if (options.cancelsTimer) headers += this.#cancellation(event.runId);
+    if (options.ttlSeconds !== undefined) headers += `${Header.ttl}: ${options.ttlSeconds}s\r\n`;
     if (data.length < CLAIM_THRESHOLD) return { subject, headers, data };
     return this.#claims.put(event.runId, data).then((claim) => ({
       subject,

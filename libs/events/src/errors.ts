@@ -27,6 +27,13 @@ export class AppendRefused extends Error {
   }
 }
 
+/** JetStream's ways to say that the expected last sequence was another. */
+export const WRONG_LAST_SEQUENCE: ReadonlySet<number> = new Set([10071, 10164]);
+
+/** The log refused because something else was appended first. */
+export const isOvertaken = (error: unknown): boolean =>
+  error instanceof AppendRefused && WRONG_LAST_SEQUENCE.has(error.code);
+
 /** The NATS server cannot carry Flex: too old, without JetStream, or with a log of another shape. */
 export class UnsuitableServer extends Error {
   override readonly name = 'UnsuitableServer';

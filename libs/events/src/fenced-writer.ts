@@ -1,9 +1,9 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import type { NatsConnection } from '@nats-io/nats-core';
-import type { NewEvent } from '@flex/contracts';
+import type { EventData, NewEvent } from '@flex/contracts';
 import { AckMux, type PubAck } from './ack-mux.js';
 import { headersOf, type AppendOptions, type Encoded, type EventEncoder } from './encode-event.js';
-import { AppendRefused, FenceLost, LogUnavailable } from './errors.js';
+import { AppendRefused, FenceLost, LogUnavailable, WRONG_LAST_SEQUENCE } from './errors.js';
 import { Header } from './headers.js';
 import { ACK_TIMEOUT_MS, GIVE_UP_AFTER_MS, retryDelay } from './retry.js';
 
@@ -24,19 +24,22 @@ export interface FencedWriterOptions {
    * sequence); a stream of one replica takes as many as one likes, sixteen are enough to fill it.
    */
   window: number;
+  /**
+   * The owner reads back what it writes and tells {@link FencedWriter.arrived}: no acks are asked for. Not for a window
+   * of one, where the next append waits for the ack.
+   */
+  echoed?: boolean;
   /** The sequence of the last claim according to the stream's leader. */
   lastClaim: () => Promise<number>;
 }
 
 interface Entry {
+  event: NewEvent;
   encoded: Encoded | undefined;
   resolve: (ack: PubAck) => void;
   reject: (error: Error) => void;
   ack: PubAck | undefined;
 }
-
-/** JetStream's ways to say that the expected last sequence was another. */
-const WRONG_LAST_SEQUENCE = new Set([10071, 10164]);
 
 /**
  * Appends the decisions of one partition's owner, in the order given, each on the condition that its claim is still the
@@ -78,7 +81,7 @@ export class FencedWriter {
   append(event: NewEvent, options?: AppendOptions): Promise<PubAck> {
     return new Promise((resolve, reject) => {
       if (this.#dead) return reject(this.#dead);
-      const entry: Entry = { encoded: undefined, resolve, reject, ack: undefined };
+      const entry: Entry = { event, encoded: undefined, resolve, reject, ack: undefined };
       try {
         const encoded = this.#options.encoder.encode(event, undefined, options);
         if (encoded instanceof Promise) this.#await(entry, encoded);
@@ -89,6 +92,23 @@ export class FencedWriter {
       this.#queue.push(entry);
       this.#pump();
     });
+  }
+
+  /**
+   * What a message that the owner has read from the log says, when it is one of those in flight: the very data that was
+   * given to {@link append}, which need not be parsed and checked again. Undefined for everybody else's.
+   */
+  own(id: string, bytes: Uint8Array): EventData | undefined {
+    for (let at = 0; at < this.#sent; at++) {
+      const { event, encoded } = this.#queue[at]!;
+      if (event.id === id) return encoded && Buffer.compare(encoded.data, bytes) === 0 ? event.data : undefined;
+    }
+    return undefined;
+  }
+
+  /** A message that the owner has read from the log: it may be one of those in flight. */
+  arrived(id: string, seq: number): void {
+    if (this.#sent > 0) this.#mux.arrived(id, seq);
   }
 
   /** Resolves when nothing is waiting or in flight. */
@@ -129,7 +149,8 @@ export class FencedWriter {
   }
 
   #send(entry: Entry, encoded: Encoded): void {
-    this.#mux.publish(encoded.subject, headersOf(encoded).asMsgHdrs(), encoded.data, ACK_TIMEOUT_MS).then(
+    const echo = this.#options.echoed ? entry.event.id : undefined;
+    this.#mux.publish(encoded.subject, headersOf(encoded).asMsgHdrs(), encoded.data, ACK_TIMEOUT_MS, echo).then(
       (ack) => {
         if (this.#repairing) entry.ack = ack;
         else this.#stored(entry, ack);
@@ -171,7 +192,7 @@ export class FencedWriter {
    * duplicate, what was lost is stored now, before anything newer.
    */
   async #repair(first: Error): Promise<void> {
-    const deadline = Date.now() + GIVE_UP_AFTER_MS;
+    const deadline = performance.now() + GIVE_UP_AFTER_MS;
     let failure: Error | undefined = first;
     for (let attempt = 0; this.#sent > 0 && !this.#dead; attempt += 1) {
       if (failure && !(await this.#mayRepeat(failure, deadline))) return this.#fail(this.#verdict(failure));
@@ -202,7 +223,7 @@ export class FencedWriter {
 
   /** A refusal counts only when the leader really has another claim: a replicated stream also refuses what is too early. */
   async #mayRepeat(failure: Error, deadline: number): Promise<boolean> {
-    if (this.#options.nc.isClosed() || Date.now() > deadline) return false;
+    if (this.#options.nc.isClosed() || performance.now() > deadline) return false;
     if (failure instanceof LogUnavailable) return true;
     if (!(failure instanceof AppendRefused) || !WRONG_LAST_SEQUENCE.has(failure.code)) return false;
     try {

@@ -16,6 +16,9 @@ export const Header = {
   replayedFrom: 'flex-replayed-from',
   source: 'ce-source',
   schema: 'ce-dataschema',
+  /** What the server adds to a message that is fetched by its sequence. */
+  subject: 'Nats-Subject',
+  storedAt: 'Nats-Time-Stamp',
 } as const;
 
 const START = 'NATS/1.0\r\n';

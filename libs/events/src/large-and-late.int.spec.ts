@@ -69,6 +69,32 @@ describe('large payloads and timers', () => {
       expect(await collect('large')).toEqual([]);
     });
 
+    it('leaves with its own run only, whenever it came', async () => {
+      const text = 'y'.repeat(300_000);
+      const put = (runId: string, id: string) =>
+        log.append({ type: 'node.progressed', runId, key: 'cap', id, data: { nodeId: id, attempt: 1, text } });
+      await put('one', 'one.1');
+      await put('two', 'two.1');
+      // Whoever may store payloads may write this; it stops nobody.
+      for (const text of ['no JSON', 'null', '7']) {
+        const name = Buffer.from('one/payload-1').toString('base64').replaceAll('+', '-').replaceAll('/', '_');
+        await nc.request(`$O.flex_claims.M.${name}`, text);
+        const late = await openEventLog({ nc, source: 'gateway' });
+        expect(await late.purgeRun('one')).toBe(text === 'no JSON' ? 1 : 0);
+      }
+      await put('one', 'one.1b');
+      expect(await log.purgeRun('one')).toBe(1);
+      await put('one', 'one.2');
+      const fresh = await openEventLog({ nc, source: 'gateway' });
+      expect((await collect('two', fresh)).length).toBe(1);
+      // The bytes of the same content came back with the run, and go with it again.
+      expect((await collect('one', fresh)).length).toBe(1);
+      expect(await fresh.purgeRun('one')).toBe(1);
+      expect(await fresh.purgeRun('two')).toBe(1);
+      const { state } = await (await log.manager()).streams.info('OBJ_flex_claims');
+      expect(state.bytes).toBeLessThan(20_000);
+    });
+
     it('that was lost or altered in the store is a broken contract, not a wrong value', async () => {
       const data = { nodeId: 'n', attempt: 1, text: 'x'.repeat(300_000) };
       const ack = await log.append({ type: 'node.progressed', runId: 'lost', key: 'cap', id: 'lost', data });

@@ -1,7 +1,11 @@
 import { afterAll, beforeAll, describe, expect, it, jest } from '@jest/globals';
 import type { NatsConnection } from '@nats-io/nats-core';
+import type { NewEvent } from '@flex/contracts';
 import { AppendRefused, ContractViolation, FenceLost, type EventLog, type LogEvent } from './index.js';
 import { headersOf } from './encode-event.js';
+import { LOG_STREAM } from './names.js';
+import { OrderedReader } from './ordered-reader.js';
+import { headerBlock } from './stored-message.js';
 import { publishUntilStored } from './publish.js';
 import { HeaderBlock } from './headers.js';
 import { openTestLog, pauseRequested, startNatsServer, type TestServer } from './testing/index.js';
@@ -53,6 +57,24 @@ describe('the log', () => {
       expect(await collect(run)).toHaveLength(1);
     });
 
+    it('begins a run once, under whatever id its submission comes again', async () => {
+      const run = newRun();
+      const submitted = (id: string): NewEvent<'run.submitted'> => ({
+        type: 'run.submitted',
+        runId: run,
+        id,
+        data: {
+          envelope: { objective: id, outputContract: { mode: 'freeform', instructions: 'one word' } },
+          tenant: 'default',
+          correlationId: 'c',
+        },
+      });
+      const first = await log.append(submitted('first'));
+      await log.append(pauseRequested(run, `${run}.pause`));
+      expect(await log.append(submitted('second'))).toEqual({ seq: first.seq, duplicate: true });
+      expect((await collect(run)).map(({ id }) => id)).toEqual(['first', `${run}.pause`]);
+    });
+
     it('refuses data that breaks the schema before anything is sent', async () => {
       const broken = { ...pauseRequested('r', 'x'), data: { reason: 7 } } as never;
       await expect(log.append(broken)).rejects.toThrow(ContractViolation);
@@ -80,6 +102,38 @@ describe('the log', () => {
     });
   });
 
+  describe('a paced reader', () => {
+    it('gets everything in order, many at a time, and at once when told to hurry', async () => {
+      const run = newRun();
+      const reader = new OrderedReader({ nc, stream: LOG_STREAM, filters: [`*.*.*.${run}`], paceMs: () => 300 });
+      const ids: string[] = [];
+      const batches: number[] = [];
+      const take = async (count: number): Promise<void> => {
+        while (ids.length < count) {
+          const batch = (await reader.take(1_000))!;
+          batches.push(batch.length);
+          for (const { message } of batch) ids.push(headerBlock(message).match(/Nats-Msg-Id: (\S+)/)![1]!);
+        }
+      };
+      await log.append(pauseRequested(run, '0'));
+      await take(1);
+      for (const i of range(50)) await log.append(pauseRequested(run, `${i + 1}`));
+      await take(51);
+      expect(ids).toEqual(range(51).map(String));
+      expect(batches.length).toBeLessThan(10);
+
+      const began = performance.now();
+      for (const i of range(5)) await log.append(pauseRequested(run, `${i + 51}`));
+      reader.hurry();
+      await take(56);
+      expect(performance.now() - began).toBeLessThan(250);
+      for (const i of range(5)) await log.append(pauseRequested(run, `${i + 56}`));
+      await take(61);
+      reader.close();
+      expect(ids).toEqual(range(61).map(String));
+    });
+  });
+
   describe('a claim', () => {
     it('is taken by one of many that try at once', async () => {
       const claims = await Promise.all(['a', 'b', 'c', 'd'].map((owner) => log.claimPartition(3, owner)));
@@ -103,6 +157,25 @@ describe('the log', () => {
       await log.appendFenced(pauseRequested(run, `${run}.second`), second!);
       const ids = (await collect(run)).map(({ id }) => id);
       expect(ids).toEqual([...range(100).map((i) => `${run}.${i}`), `${run}.second`]);
+    });
+
+    it('tells an owner that asks for no acks, too', async () => {
+      const run = newRun();
+      const partition = log.partitionOf(run);
+      const writer = log.fencedWriter((await log.claimPartition(partition, 'first'))!, { echoed: true });
+      const tail = log.tail({ filters: [`*.*.*.${run}`] });
+      void (async () => {
+        for await (const batch of tail) for (const { id, seq } of batch) writer.arrived(id, seq);
+      })();
+      const acks = await Promise.all(range(40).map((i) => writer.append(pauseRequested(run, `${run}.${i}`))));
+      expect(acks.map(({ seq }) => seq)).toEqual((await collect(run)).map(({ seq }) => seq));
+      // Stored before: no second message comes out of the log for it, and the answer is the first one's place.
+      expect(await writer.append(pauseRequested(run, `${run}.7`))).toEqual({ seq: acks[7]!.seq, duplicate: true });
+
+      await log.claimPartition(partition, 'second');
+      await expect(writer.append(pauseRequested(run, 'late'))).rejects.toThrow(FenceLost);
+      tail.close();
+      expect(await collect(run)).toHaveLength(40);
     });
 
     it('does not keep others from appending what needs no claim', async () => {

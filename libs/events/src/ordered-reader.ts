@@ -1,6 +1,6 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { AckPolicy, DeliverPolicy, jetstreamManager, ReplayPolicy, type JetStreamManager } from '@nats-io/jetstream';
-import { nanos, type Msg, type NatsConnection } from '@nats-io/nats-core';
+import { nanos, nuid, type Msg, type NatsConnection } from '@nats-io/nats-core';
 import { ask } from './ask.js';
 import { onClosed } from './connection-events.js';
 import { retryDelay } from './retry.js';
@@ -22,6 +22,12 @@ export interface OrderedReaderOptions {
   onAttached?: (info: AttachInfo) => void;
   /** Messages buffered here before the server is asked for more. */
   prefetch?: number;
+  /**
+   * Milliseconds between two looks at the log while it is busy. Every message that is delivered alone wakes server and
+   * reader up; who projects for others can wait a moment and take what has come meanwhile. Asked before each pause.
+   * Left out: at once, each.
+   */
+  paceMs?: () => number;
 }
 
 export interface AttachInfo {
@@ -38,6 +44,8 @@ export interface Delivered {
 }
 
 const DEFAULT_PREFETCH = 1024;
+/** How long a paced reader that was told to hurry takes each message as it comes. */
+const HURRY_MS = 3;
 /** The server forgets an abandoned reader after this. */
 const INACTIVE_MS = 60_000;
 
@@ -58,6 +66,10 @@ export class OrderedReader implements AsyncIterable<Delivered[]> {
   #attachments = 0;
   #pending = Number.POSITIVE_INFINITY;
   #wake: (() => void) | undefined;
+  /** Runs while a paced reader lets messages gather. */
+  #pause: NodeJS.Timeout | undefined;
+  /** Messages that the request under way has brought; a paced reader goes on looking while there are any. */
+  #brought = 0;
   readonly #offClosed: () => void;
   #ended = false;
 
@@ -86,6 +98,7 @@ export class OrderedReader implements AsyncIterable<Delivered[]> {
     this.#ended = true;
     this.#options.signal?.removeEventListener('abort', this.#onAbort);
     this.#offClosed();
+    clearTimeout(this.#pause);
     this.#session?.close();
     this.#session = undefined;
     this.#forgetConsumer();
@@ -106,6 +119,14 @@ export class OrderedReader implements AsyncIterable<Delivered[]> {
     if (!session) return;
     session.close();
     this.#reattach(session);
+  }
+
+  /** A paced reader takes at once what is there and what comes in the next moment: somebody waits for it. */
+  hurry(): void {
+    if (!this.#options.paceMs || !this.#session) return;
+    clearTimeout(this.#pause);
+    this.#pause = undefined;
+    this.#session.pull(this.#prefetch, HURRY_MS);
   }
 
   /** All that is there now, at least one and at most `max`; undefined at the end: closed, aborted, or no connection. */
@@ -152,6 +173,8 @@ export class OrderedReader implements AsyncIterable<Delivered[]> {
     this.#jsm ??= await jetstreamManager(nc, { checkAPI: false, timeout: 5_000 });
     const jsm = this.#jsm;
     const config = {
+      // With a name the subject of the request says what is read, and permissions go by that.
+      ...(filters.length > 1 ? {} : { name: `reader-${nuid.next()}` }),
       ack_policy: AckPolicy.None,
       replay_policy: ReplayPolicy.Instant,
       inactive_threshold: nanos(INACTIVE_MS),
@@ -181,6 +204,7 @@ export class OrderedReader implements AsyncIterable<Delivered[]> {
       onTrouble: () => this.#reattach(session),
     });
     this.#session = session;
+    this.#brought = 0;
     this.#refill();
   }
 
@@ -204,6 +228,7 @@ export class OrderedReader implements AsyncIterable<Delivered[]> {
     this.#buffer.push({ message, delivery });
     // Waking is a microtask: by then the whole chunk of the socket has been parsed into the buffer.
     this.#wake?.();
+    this.#brought += 1;
     if (session.outstanding < this.#prefetch / 4) this.#refill();
   }
 
@@ -216,7 +241,23 @@ export class OrderedReader implements AsyncIterable<Delivered[]> {
 
   #refill(): void {
     const session = this.#session;
-    if (!session || session.outstanding >= this.#prefetch / 2) return;
-    session.pull(this.#prefetch - session.outstanding - this.#buffer.length);
+    if (!session) return;
+    if (this.#options.paceMs) return this.#paced(session, this.#options.paceMs);
+    if (session.outstanding < this.#prefetch / 2)
+      session.pull(this.#prefetch - session.outstanding - this.#buffer.length);
+  }
+
+  /** Waits for one message; after that looks for what has gathered, now and then, until there is nothing. */
+  #paced(session: PullSession, paceMs: () => number): void {
+    if (session.outstanding > 0 || this.#pause || this.#buffer.length >= this.#prefetch) return;
+    if (this.#brought === 0) return session.pull(1);
+    const look = (): void => {
+      this.#pause = undefined;
+      this.#brought = 0;
+      this.#session?.pull(this.#prefetch, 0);
+    };
+    // A look that brought all it asked for left something behind.
+    if (this.#brought >= this.#prefetch) look();
+    else this.#pause = setTimeout(look, paceMs());
   }
 }

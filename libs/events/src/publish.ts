@@ -16,12 +16,12 @@ export async function publishUntilStored(
   data: Uint8Array,
 ): Promise<PubAck> {
   const mux = AckMux.of(nc);
-  const deadline = Date.now() + GIVE_UP_AFTER_MS;
+  const deadline = performance.now() + GIVE_UP_AFTER_MS;
   for (let attempt = 0; ; attempt += 1) {
     try {
       return await mux.publish(subject, headers.asMsgHdrs(), data, ACK_TIMEOUT_MS);
     } catch (error) {
-      if (!(error instanceof LogUnavailable) || nc.isClosed() || Date.now() > deadline) throw error;
+      if (!(error instanceof LogUnavailable) || nc.isClosed() || performance.now() > deadline) throw error;
       await delay(retryDelay(attempt));
     }
   }

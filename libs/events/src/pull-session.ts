@@ -1,3 +1,4 @@
+import { setTimeout as delay } from 'node:timers/promises';
 import { createInbox, type Msg, type NatsConnection, type Subscription } from '@nats-io/nats-core';
 import { inboxPrefixOf, onDisconnect, onReconnect } from './connection-events.js';
 import { headerBlock, parseDelivery, type Delivery } from './stored-message.js';
@@ -14,6 +15,8 @@ export interface PullSessionOptions {
   onTrouble: (reason: string) => void;
 }
 
+/** How long a server may take to answer when a session ends. */
+const LEAVE_MS = 1_000;
 /** A request for messages lives this long on the server, then it is renewed. */
 const EXPIRES_MS = 30_000;
 /** The server says that it lives this often while there is nothing to deliver. */
@@ -33,9 +36,10 @@ export class PullSession {
   readonly #subscription: Subscription;
   readonly #off: (() => void)[] = [];
   #timer: NodeJS.Timeout | undefined;
-  #heard = Date.now();
+  #heard = performance.now();
   #outstanding = 0;
   #ended = false;
+  #leaving = false;
 
   constructor(options: PullSessionOptions) {
     this.#options = options;
@@ -57,10 +61,13 @@ export class PullSession {
     return this.#outstanding;
   }
 
-  pull(count: number): void {
-    if (this.#ended || count < 1) return;
+  /** Asks for what is there, and for what comes within `waitMs`. */
+  pull(count: number, waitMs = EXPIRES_MS): void {
+    if (this.#ended || this.#leaving || count < 1) return;
     this.#outstanding += count;
-    const request = `{"batch":${count},"max_bytes":${MAX_BYTES},"expires":${EXPIRES_MS}000000,"idle_heartbeat":${HEARTBEAT_MS}000000}`;
+    const patience = waitMs > 0 ? `"expires":${waitMs}000000` : '"no_wait":true';
+    const heartbeat = waitMs > 2 * HEARTBEAT_MS ? `,"idle_heartbeat":${HEARTBEAT_MS}000000` : '';
+    const request = `{"batch":${count},"max_bytes":${MAX_BYTES},${patience}${heartbeat}}`;
     try {
       this.#options.nc.publish(this.#subject, request, { reply: this.#inbox });
     } catch {
@@ -68,9 +75,26 @@ export class PullSession {
       return;
     }
     if (!this.#timer) {
-      this.#heard = Date.now();
+      this.#heard = performance.now();
       this.#timer = setInterval(() => this.#watch(), HEARTBEAT_MS).unref();
     }
+  }
+
+  /**
+   * Ends with everything that is on its way: asks for nothing more, and resolves when the server has said its last. A
+   * message that it sends to nobody would come to another replica only after its ack wait.
+   */
+  async leave(): Promise<void> {
+    if (this.#ended) return;
+    this.#leaving = true;
+    const patience = new AbortController();
+    // A server that is away has nothing on its way.
+    await Promise.race([
+      this.#subscription.drain().catch(() => undefined),
+      delay(LEAVE_MS, undefined, { signal: patience.signal }).catch(() => undefined),
+    ]);
+    patience.abort();
+    this.close();
   }
 
   /** Stops without a word to the owner. */
@@ -87,7 +111,7 @@ export class PullSession {
   }
 
   #received(message: Msg): void {
-    this.#heard = Date.now();
+    this.#heard = performance.now();
     if (this.#ended) return;
     const delivery = message.subject === this.#inbox ? undefined : parseDelivery(message.reply ?? '');
     if (delivery) {
@@ -112,7 +136,7 @@ export class PullSession {
   #watch(): void {
     if (this.#outstanding === 0) {
       this.#stopWatching();
-    } else if (Date.now() - this.#heard > HEARTBEAT_MS * 2.5) {
+    } else if (performance.now() - this.#heard > HEARTBEAT_MS * 2.5) {
       this.#trouble('the server went silent');
     }
   }
@@ -125,6 +149,6 @@ export class PullSession {
   #trouble(reason: string): void {
     if (this.#ended) return;
     this.close();
-    this.#options.onTrouble(reason);
+    if (!this.#leaving) this.#options.onTrouble(reason);
   }
 }

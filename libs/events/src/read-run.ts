@@ -10,6 +10,8 @@ export interface RunReading {
   /** First sequence wanted. */
   fromSeq?: number;
   onPoison?: PoisonHandler;
+  /** Gives what a newer release wrote as it is, unread: for who only keeps it. */
+  keepNewer?: boolean;
   signal?: AbortSignal;
 }
 
@@ -57,7 +59,13 @@ async function* readOnce(
       left -= delivered.length;
       // Purging while we read shortens what is to come: the server's own count says when it is over.
       if (delivered.at(-1)?.delivery.pending === 0) left = 0;
-      yield* (await decodeBatch(delivered, log.claims, options.onPoison)) as unknown as LogEvent[];
+      yield* (await decodeBatch(
+        delivered,
+        log.claims,
+        options.onPoison,
+        undefined,
+        options.keepNewer,
+      )) as unknown as LogEvent[];
     }
     return undefined;
   } finally {

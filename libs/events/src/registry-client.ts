@@ -2,10 +2,12 @@ import type { Msg, NatsConnection } from '@nats-io/nats-core';
 import { DEFAULT_TENANT, Rejection, type Capability, type Facet, type Problem } from '@flex/contracts';
 import { ask } from './ask.js';
 import { LogUnavailable } from './errors.js';
+import { REGISTRY_QUESTIONS } from './names.js';
 
 /** Bus subjects of the registry's questions; JSON both ways, a refusal is `{problem}`. */
 export const registryQuestions = [
   'publishFacet',
+  'publishFacets',
   'register',
   'registerMany',
   'deregister',
@@ -13,7 +15,12 @@ export const registryQuestions = [
   'facetVersions',
 ] as const;
 export type RegistryQuestion = (typeof registryQuestions)[number];
-export const registryQuestionSubject = (question: RegistryQuestion): string => `flex.registry.${question}`;
+/**
+ * The subject names the tenant that is meant and, in a question about one capability, that one too: so permissions can
+ * bind a program to its tenant, or to its own capabilities.
+ */
+export const registryQuestionSubject = (question: RegistryQuestion, tenant: string, capabilityId?: string): string =>
+  `${REGISTRY_QUESTIONS}.${question}.${tenant}${capabilityId === undefined ? '' : `.${capabilityId}`}`;
 
 export interface Registered {
   /** Revision of the live registry that holds it; wait for it with `RegistryMirror.reached`. */
@@ -55,25 +62,37 @@ export class RegistryClient {
   }
 
   publishFacet(facet: Facet): Promise<Registered & { version: number }> {
-    return this.#ask('publishFacet', { facet });
+    return this.#ask('publishFacet', facet.tenant, { facet });
   }
 
   /** `instance`: who will send the heartbeats; without it the registration itself counts as the first one. */
   register(capability: Capability, instance?: string): Promise<Registered> {
-    return this.#ask('register', { capability, ...(instance ? { instance } : {}) });
+    const body = { capability, ...(instance ? { instance } : {}) };
+    return this.#ask('register', capability.tenant, body, capability.capabilityId);
   }
 
   /** With `instance` that one says goodbye; without, the capability is removed. */
   deregister(capabilityId: string, tenant: string = DEFAULT_TENANT, instance?: string): Promise<Registered> {
-    return this.#ask('deregister', { tenant, capabilityId, ...(instance ? { instance } : {}) });
+    const body = { tenant, capabilityId, ...(instance ? { instance } : {}) };
+    return this.#ask('deregister', tenant, body, capabilityId);
   }
 
   heartbeat(capabilityId: string, tenant: string = DEFAULT_TENANT, instance?: string): Promise<Registered> {
-    return this.#ask('heartbeat', { tenant, capabilityId, ...(instance ? { instance } : {}) });
+    const body = { tenant, capabilityId, ...(instance ? { instance } : {}) };
+    return this.#ask('heartbeat', tenant, body, capabilityId);
   }
 
   async facetVersions(name: string, tenant: string = DEFAULT_TENANT): Promise<FacetVersion[]> {
-    return (await this.#ask<{ versions: FacetVersion[] }>('facetVersions', { tenant, name })).versions;
+    return (await this.#ask<{ versions: FacetVersion[] }>('facetVersions', tenant, { tenant, name })).versions;
+  }
+
+  /** Publishes facets that may build on each other, in any order; otherwise as {@link registerMany}. */
+  async publishFacets(facets: Facet[]): Promise<void> {
+    for (const { from, items } of chunks(facets)) {
+      await this.#ask('publishFacets', items[0]?.tenant, { facets: items }).catch((error: unknown) => {
+        throw shifted(error, 'facets', from);
+      });
+    }
   }
 
   /**
@@ -87,11 +106,12 @@ export class RegistryClient {
     const total: RegisteredMany = { revision: 0, facets: 0, capabilities: 0, unchanged: 0 };
     for (const kind of ['facets', 'capabilities'] as const) {
       for (const { from, items } of chunks<Facet | Capability>(entries[kind] ?? [])) {
-        const answer = await this.#ask<RegisteredMany>('registerMany', { [kind]: items, instance }).catch(
-          (error: unknown) => {
-            throw shifted(error, kind, from);
-          },
-        );
+        const answer = await this.#ask<RegisteredMany>('registerMany', items[0]?.tenant, {
+          [kind]: items,
+          instance,
+        }).catch((error: unknown) => {
+          throw shifted(error, kind, from);
+        });
         total.revision = Math.max(total.revision, answer.revision);
         total.facets += answer.facets;
         total.capabilities += answer.capabilities;
@@ -101,13 +121,19 @@ export class RegistryClient {
     return total;
   }
 
-  async #ask<T>(question: RegistryQuestion, body: unknown): Promise<T> {
+  async #ask<T>(
+    question: RegistryQuestion,
+    tenant: string | undefined,
+    body: unknown,
+    capabilityId?: string,
+  ): Promise<T> {
     const bytes = Buffer.from(JSON.stringify(body));
     const timeout = this.#timeoutMs;
+    const subject = registryQuestionSubject(question, tenant ?? DEFAULT_TENANT, capabilityId);
     let reply: Msg;
     try {
       // A registry that is starting, or a connection that breaks meanwhile, is waited for: every question may be repeated.
-      reply = await ask(this.nc, () => this.nc.request(registryQuestionSubject(question), bytes, { timeout }), timeout);
+      reply = await ask(this.nc, () => this.nc.request(subject, bytes, { timeout }), timeout);
     } catch (error) {
       throw new LogUnavailable('the registry does not answer', { cause: error });
     }
@@ -117,12 +143,14 @@ export class RegistryClient {
   }
 }
 
-function* chunks<T>(all: T[]): Generator<{ from: number; items: T[] }> {
+/** A chunk is of one tenant. */
+function* chunks<T extends { tenant?: string }>(all: T[]): Generator<{ from: number; items: T[] }> {
   let from = 0;
   let bytes = 0;
   for (let index = 0; index < all.length; index += 1) {
     const size = Buffer.byteLength(JSON.stringify(all[index])) + 1;
-    if (bytes > 0 && bytes + size > CHUNK_BYTES) {
+    const another = bytes > 0 && all[index]?.tenant !== all[from]?.tenant;
+    if (another || (bytes > 0 && bytes + size > CHUNK_BYTES)) {
       yield { from, items: all.slice(from, index) };
       from = index;
       bytes = 0;

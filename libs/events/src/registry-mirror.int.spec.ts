@@ -68,6 +68,25 @@ describe('the mirror of the registry', () => {
     mirror.close();
   });
 
+  it('catches up with what was written before, and waits once only for what does not come', async () => {
+    const mirror = new RegistryMirror(nc);
+    await mirror.ready;
+    await kv.put('facet.default.latest', JSON.stringify(facet('latest')));
+    await mirror.catchUp();
+    expect(mirror.snapshot().facets.has('latest')).toBe(true);
+    expect(await mirror.catchUp()).toBe(false);
+    mirror.close();
+    // From here on it hears nothing.
+    await kv.put('facet.default.later', JSON.stringify(facet('later')));
+    const waited = async () => {
+      const began = performance.now();
+      expect(await mirror.catchUp(300)).toBe(false);
+      return performance.now() - began;
+    };
+    expect(await waited()).toBeGreaterThan(250);
+    expect(await waited()).toBeLessThan(250);
+  });
+
   it('misses nothing that happened while the server was away', async () => {
     const mirror = new RegistryMirror(nc);
     await mirror.ready;

@@ -1,7 +1,8 @@
+import { jetstreamManager } from '@nats-io/jetstream';
 import type { NatsConnection } from '@nats-io/nats-core';
 import { DEFAULT_TENANT, type Facet, type RegisteredCapability, type RegistrySnapshot } from '@flex/contracts';
 import { BucketWatch, type BucketEntry } from './bucket-watch.js';
-import { Bucket } from './names.js';
+import { Bucket, kvStream } from './names.js';
 
 /** One entry of the registry that came, changed or went (then without `value`). */
 export type RegistryChange =
@@ -9,7 +10,14 @@ export type RegistryChange =
   | { kind: 'capability'; tenant: string; name: string; revision: number; value?: RegisteredCapability };
 
 export const facetKey = (tenant: string, name: string): string => `facet.${tenant}.${name}`;
+/**
+ * Keys of all facets of a tenant. Workers read by this one filter: NATS permissions bind a reader of one filter to it, and
+ * capabilities of others are none of their business.
+ */
+export const everyFacetOf = (tenant: string): string => `facet.${tenant}.>`;
 export const capabilityEntryKey = (tenant: string, capabilityId: string): string => `cap.${tenant}.${capabilityId}`;
+
+const CATCH_UP_MS = 2_000;
 
 class TenantEntries {
   revision = 0;
@@ -27,8 +35,10 @@ export class RegistryMirror {
   readonly #snapshots = new Map<string, RegistrySnapshot>();
   readonly #listeners = new Set<(changes: RegistryChange[]) => void>();
   #revision = 0;
+  /** A sequence of the bucket that did not come when it was waited for. */
+  #missing = 0;
 
-  constructor(nc: NatsConnection) {
+  constructor(private readonly nc: NatsConnection) {
     this.#watch = new BucketWatch({
       nc,
       bucket: Bucket.registry,
@@ -88,21 +98,38 @@ export class RegistryMirror {
     });
   }
 
+  /**
+   * Waits until all that was written before now is here; says whether anything came. For whoever is about to say that
+   * something does not exist: it may have been published a moment ago, through another replica.
+   */
+  async catchUp(patienceMs = CATCH_UP_MS): Promise<boolean> {
+    const before = this.#revision;
+    const jsm = await jetstreamManager(this.nc, { checkAPI: false, timeout: patienceMs });
+    const { state } = await jsm.streams.info(kvStream(Bucket.registry));
+    if (state.last_seq > this.#missing) {
+      await this.reached(state.last_seq, AbortSignal.timeout(patienceMs)).catch(() => {
+        // The last message of the bucket is gone, or this mirror is cut off: not everybody has to wait for it.
+        this.#missing = state.last_seq;
+      });
+    }
+    return this.#revision > before;
+  }
+
   close(): void {
     this.#watch.close();
   }
 
   #apply(entries: BucketEntry[]): void {
     const changes = entries.flatMap((entry) => changeOf(entry) ?? []);
+    for (const { revision } of entries) this.#revision = Math.max(this.#revision, revision);
     for (const change of changes) {
       const tenant = this.#entriesOf(change.tenant);
       // A bucket that was lost and built again starts at lower sequences: any change makes a new revision.
       tenant.revision = change.revision > tenant.revision ? change.revision : tenant.revision + 1;
-      this.#revision = Math.max(this.#revision, change.revision);
       if (change.kind === 'facet') put(tenant.facets, change.name, change.value);
       else put(tenant.capabilities, change.name, change.value);
     }
-    if (changes.length > 0) for (const listener of [...this.#listeners]) listener(changes);
+    if (entries.length > 0) for (const listener of [...this.#listeners]) listener(changes);
   }
 
   #entriesOf(tenant: string): TenantEntries {

@@ -1,8 +1,10 @@
+import { isUtf8 } from 'node:buffer';
 import { hash } from 'node:crypto';
 import type { Msg } from '@nats-io/nats-core';
 import {
   ContractViolation,
   definitionOf,
+  UnknownVersion,
   upcast,
   validateEvent,
   type EventData,
@@ -10,6 +12,7 @@ import {
   type StoredEvent,
 } from '@flex/contracts';
 import { reasonOf } from './errors.js';
+import type { FencedWriter } from './fenced-writer.js';
 import { findHeader, Header, plainValue } from './headers.js';
 import { parseSubject, type ParsedSubject } from './subject.js';
 
@@ -25,6 +28,7 @@ export class StoredMessage<T extends EventType = EventType> {
 
   constructor(
     readonly type: T,
+    /** Of the form that is stored, and that the digest is made of; `data` is brought to the form of today. */
     readonly version: number,
     readonly runId: string,
     readonly id: string,
@@ -100,6 +104,20 @@ export interface Envelope {
   headers: string;
 }
 
+/**
+ * A newer release wrote it: this one knows its type or its version not yet. For whoever folds it is a broken contract like
+ * any other; who only keeps what is written keeps it as it is, for those who can read it.
+ */
+export class NewerEvent extends ContractViolation {
+  constructor(
+    reason: string,
+    /** Of its data nothing is known but that it is JSON. */
+    readonly event: StoredMessage,
+  ) {
+    super(reason);
+  }
+}
+
 /** A message that cannot be an event, and why. */
 export interface Poison {
   subject: string;
@@ -109,39 +127,69 @@ export interface Poison {
 
 /**
  * Decodes and checks the data of a message. Throws {@link ContractViolation} with the reason when it breaks its
- * contract: unknown type, future version, no JSON, wrong shape, no id.
+ * contract: unknown type, future version, no JSON, wrong shape, no id. What `writer` has sent itself is not parsed.
  */
-export function decodeEvent(envelope: Envelope, bytes: Uint8Array): StoredMessage {
+export function decodeEvent(envelope: Envelope, bytes: Uint8Array, writer?: FencedWriter): StoredMessage {
   const { subject, headers } = envelope;
   const definition = definitionOf(subject.type);
-  if (!definition) throw new ContractViolation(`unknown event type ${subject.type}`);
+  if (!definition) throw newer(envelope, bytes, `unknown event type ${subject.type}`);
   const fired = subject.type === 'timer.fired';
-  const stored = fired ? definition.version : versionOf(findHeader(headers, Header.schema), subject.type);
+  const version = fired ? definition.version : versionOf(findHeader(headers, Header.schema), subject.type);
   const id = idOf(envelope, fired);
-  let version = stored;
-  let data: unknown;
-  try {
-    data = JSON.parse(utf8(bytes));
-    if (stored !== definition.version) ({ version, data } = upcast(subject.type, stored, data));
-  } catch (error) {
-    throw new ContractViolation(reasonOf(error));
-  }
-  const issues = validateEvent(subject.type, data);
-  const issue = issues[0];
-  if (issue) throw new ContractViolation(`${issue.pointer || '/'} ${issue.message}`, issues);
-  return new StoredMessage(
+  if (version > definition.version) throw newer(envelope, bytes, new UnknownVersion(subject.type, version).message);
+  const data = writer?.own(id, bytes) ?? parseData(subject.type, version, definition.version, bytes);
+  return messageOf(envelope, version, id, data, bytes);
+}
+
+const messageOf = (
+  { subject, seq, time, headers }: Envelope,
+  version: number,
+  id: string,
+  data: EventData,
+  bytes: Uint8Array,
+): StoredMessage =>
+  new StoredMessage(
     subject.type as EventType,
     version,
     subject.runId,
     id,
-    data as EventData,
+    data,
     subject.key,
     subject.partition,
-    envelope.seq,
-    envelope.time,
+    seq,
+    time,
     headers,
     bytes,
   );
+
+/** A {@link NewerEvent} when it has all that an event has, else just a broken contract. */
+function newer(envelope: Envelope, bytes: Uint8Array, reason: string): ContractViolation {
+  try {
+    const version = versionOf(findHeader(envelope.headers, Header.schema), envelope.subject.type);
+    const data = parsed(bytes) as EventData;
+    return new NewerEvent(reason, messageOf(envelope, version, idOf(envelope, false), data, bytes));
+  } catch {
+    return new ContractViolation(reason);
+  }
+}
+
+function parsed(bytes: Uint8Array): unknown {
+  // What cannot be written as text again could never be verified.
+  if (!isUtf8(bytes)) throw new ContractViolation('the data is not UTF-8');
+  try {
+    return JSON.parse(utf8(bytes));
+  } catch (error) {
+    throw new ContractViolation(reasonOf(error));
+  }
+}
+
+function parseData(type: string, version: number, current: number, bytes: Uint8Array): EventData {
+  let data = parsed(bytes);
+  if (version !== current) data = upcast(type, version, data);
+  const issues = validateEvent(type, data);
+  const issue = issues[0];
+  if (issue) throw new ContractViolation(`${issue.pointer || '/'} ${issue.message}`, issues);
+  return data as EventData;
 }
 
 function idOf(envelope: Envelope, fired: boolean): string {

@@ -9,6 +9,7 @@ import {
 } from '@nats-io/jetstream';
 import { nanos, type NatsConnection } from '@nats-io/nats-core';
 import { DEFAULT_PARTITIONS, entities } from '@flex/contracts';
+import { ask } from './ask.js';
 import { reasonOf, UnsuitableServer } from './errors.js';
 import {
   Bucket,
@@ -16,6 +17,7 @@ import {
   DEAD_LETTER_STREAM,
   kvStream,
   LOG_STREAM,
+  objectStoreStream,
   REGISTRY_ENTITIES,
   REGISTRY_STREAM,
 } from './names.js';
@@ -46,20 +48,20 @@ export async function ensureStreams(nc: NatsConnection, options: StreamsOptions 
   const wanted = options.partitions ?? DEFAULT_PARTITIONS;
   const storage = options.storage === 'memory' ? StorageType.Memory : StorageType.File;
   const replicas = options.replicas ?? 1;
-  const log = await ensureStream(jsm, logConfig(wanted, replicas, storage));
+  const log = await ensureStream(nc, jsm, logConfig(wanted, replicas, storage));
   await Promise.all([
-    ensureStream(jsm, {
+    ensureStream(nc, jsm, {
       ...plainStream(REGISTRY_STREAM, replicas, storage),
       subjects: REGISTRY_ENTITIES.map((entity) => `${entity}.>`),
     }),
-    ensureStream(jsm, {
+    ensureStream(nc, jsm, {
       ...plainStream(DEAD_LETTER_STREAM, replicas, storage),
       subjects: [`${DEAD_LETTER_ROOT}.>`],
     }),
-    ensureStream(jsm, kvConfig(Bucket.registry, replicas, storage)),
-    ensureStream(jsm, kvConfig(Bucket.heartbeats, replicas, storage)),
-    ensureStream(jsm, kvConfig(Bucket.leases, replicas, storage)),
-    ensureStream(jsm, objectStoreConfig(Bucket.claims, replicas, storage)),
+    ensureStream(nc, jsm, kvConfig(Bucket.registry, replicas, storage)),
+    ensureStream(nc, jsm, kvConfig(Bucket.heartbeats, replicas, storage)),
+    ensureStream(nc, jsm, kvConfig(Bucket.leases, replicas, storage)),
+    ensureStream(nc, jsm, objectStoreConfig(Bucket.claims, replicas, storage)),
   ]);
   return shapeOf(log, wanted);
 }
@@ -103,14 +105,18 @@ async function streamInfo(jsm: JetStreamManager, name: string): Promise<StreamIn
   }
 }
 
+/** How long a cluster that is just forming may take to have enough servers for a stream. */
+const FORMING_MS = 20_000;
+
 async function ensureStream(
+  nc: NatsConnection,
   jsm: JetStreamManager,
   config: Partial<StreamConfig> & { name: string },
 ): Promise<StreamInfo> {
   const existing = await streamInfo(jsm, config.name);
   if (existing) return withNewSubjects(jsm, existing, config.subjects ?? []);
   try {
-    return await jsm.streams.add(config);
+    return await ask(nc, () => jsm.streams.add(config), FORMING_MS);
   } catch (error) {
     // Another service was faster, with its own idea of the configuration: the first one counts.
     const created = KEY_EXISTS_ALREADY.has(apiCode(error)) ? await streamInfo(jsm, config.name) : undefined;
@@ -179,7 +185,7 @@ function kvConfig(bucket: string, replicas: number, storage: StorageType): Named
 
 function objectStoreConfig(bucket: string, replicas: number, storage: StorageType): NamedConfig {
   return {
-    name: `OBJ_${bucket}`,
+    name: objectStoreStream(bucket),
     subjects: [`$O.${bucket}.C.>`, `$O.${bucket}.M.>`],
     storage,
     num_replicas: replicas,

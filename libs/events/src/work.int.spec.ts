@@ -178,6 +178,35 @@ describe('work shared by replicas', () => {
     expect(first).toHaveLength(1);
   });
 
+  it('leaves nothing to the ack wait that is on its way to a replica which stops', async () => {
+    const run = newRun();
+    const done = new Set<string>();
+    const handler = ({ id }: { id: string }): void => void done.add(id);
+    // All share the durable consumer; a lost delivery would come again after ten minutes.
+    const replica = (): Worker => work(run, { handler, concurrency: 4, ackWaitMs: 600_000 });
+    const stays = replica();
+    await stays.ready;
+    let appended = 0;
+    let going = true;
+    const appending = Promise.all(
+      Array.from({ length: 8 }, async () => {
+        while (going) await log.append(pauseRequested(run, `${run}.${(appended += 1)}`));
+      }),
+    );
+    for (let i = 0; i < 40; i++) {
+      const goes = replica();
+      await goes.ready;
+      const before = appended;
+      await until(() => appended > before + 20);
+      await goes.stop();
+    }
+    going = false;
+    await appending;
+    const deadline = Date.now() + 5_000;
+    await until(() => done.size === appended || Date.now() > deadline);
+    expect(done.size).toBe(appended);
+  });
+
   it('goes on after the server was killed and its consumer deleted', async () => {
     const run = newRun();
     const seen = new Set<string>();

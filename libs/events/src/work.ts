@@ -3,6 +3,7 @@ import { AckPolicy, DeliverPolicy, type ConsumerConfig } from '@nats-io/jetstrea
 import { nanos, type Msg } from '@nats-io/nats-core';
 import type { EventType } from '@flex/contracts';
 import { ask } from './ask.js';
+import { publishLater } from './coalesce-writes.js';
 import { DeadLetters } from './dead-letters.js';
 import { ContractViolation, reasonOf } from './errors.js';
 import type { EventLog } from './event-log.js';
@@ -11,7 +12,7 @@ import { PullSession } from './pull-session.js';
 import { retryDelay } from './retry.js';
 import type { Delivery, LogEvent } from './stored-message.js';
 import { decodeDelivered, poisonOf } from './tail.js';
-import { withinTraceOf } from './trace.js';
+import { processing } from './trace.js';
 import { afterFailure, beforeTry, DEFAULT_BACKOFF_MS, DEFAULT_MAX_DELIVER, type Verdict } from './work-policy.js';
 
 export interface WorkContext {
@@ -68,6 +69,8 @@ export class Worker<T extends EventType = EventType> {
   #session: PullSession | undefined;
   #heartbeat: NodeJS.Timeout | undefined;
   #stopping = false;
+  /** Stopping, and nothing can come any more. */
+  #left = false;
   #finish!: () => void;
   /** Resolves when it was stopped and the last handler has ended. */
   readonly finished: Promise<void>;
@@ -101,9 +104,12 @@ export class Worker<T extends EventType = EventType> {
   async stop(patienceMs = Number.POSITIVE_INFINITY): Promise<void> {
     if (!this.#stopping) {
       this.#stopping = true;
-      this.#session?.close();
+      const session = this.#session;
       this.#session = undefined;
       for (const job of this.#waiting.splice(0)) respond(job.message, nak(0));
+      // What the server sends until it knows is given back as it comes: see `#received`.
+      await session?.leave();
+      this.#left = true;
       this.#maybeFinish();
     }
     if (Number.isFinite(patienceMs)) {
@@ -184,8 +190,9 @@ export class Worker<T extends EventType = EventType> {
         const decoding = decodeDelivered(message, delivery.seq, delivery.time, this.#log.claims);
         const event = decoding instanceof Promise ? await decoding : decoding;
         const context = { attempt: delivery.attempt, signal: this.#stopHandlers.signal };
-        await withinTraceOf(event, () => this.#options.handler(event as unknown as LogEvent<T>, context));
-        respond(message, ACK);
+        await processing(event, () => this.#options.handler(event as unknown as LogEvent<T>, context));
+        // Until it is there another delivery could only come after the ack wait, which is longer by far.
+        publishLater(this.#log.nc, () => respond(message, ACK));
         return;
       } catch (error) {
         const failure = { violation: error instanceof ContractViolation, reason: reasonOf(error) };
@@ -228,7 +235,7 @@ export class Worker<T extends EventType = EventType> {
   }
 
   #maybeFinish(): void {
-    if (!this.#stopping || this.#running.size > 0) return;
+    if (!this.#left || this.#running.size > 0) return;
     clearInterval(this.#heartbeat);
     this.#heartbeat = undefined;
     this.#ready();

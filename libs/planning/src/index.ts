@@ -15,10 +15,12 @@ export { nearestName, nearestNames } from './naming/nearest-name.js';
 export { normalizePolicies, type PolicyContext } from './policies/normalize-policies.js';
 export { evaluatePolicies, type PolicyEvaluation, type PolicyVerdict } from './policies/evaluate-policies.js';
 export { matchingHooks, type HookedNode } from './policies/matching-hooks.js';
+export { rehearse, rehearseEnvelope } from './rehearse.js';
 export { validateDraft } from './validation/validate-draft.js';
 export { validateDelta, type PlanProgress } from './validation/validate-delta.js';
 export { validateEnvelope } from './validation/validate-envelope.js';
 export { envelopeFacets } from './validation/envelope-facets.js';
+export { performerOf } from './validation/performer.js';
 export { gotoTargets } from './validation/check-policies.js';
 export type { PlanningQuestion, PlanOrigin } from './validation/planning-question.js';
 export { mergeDelta } from './delta/merge-delta.js';
@@ -26,6 +28,7 @@ export { diffPlans } from './delta/diff-plans.js';
 export { sameJson } from './delta/same-json.js';
 export { OUTPUT_FACET } from './output/plan-output.js';
 export { checkConstraints, composeOutput, type ConstraintResult } from './output/compose-output.js';
+export { MAX_SCHEMA_BYTES, patternFault, unsafeSchema } from './facets/pattern-safety.js';
 export { schemaFaults, validatorFor, type Validator } from './facets/validators.js';
 export {
   compileFacets,
@@ -45,4 +48,4 @@ export {
   type ReplanContext,
 } from './assembly/assemble-delta.js';
 export { BRANCHES_TAG, requestedBranches } from './assembly/requested-branches.js';
-export { generateComposition, type GeneratedProblem } from './assembly/composition-generator.js';
+export { generateComposition, type CompositionProblem } from './assembly/composition-generator.js';

@@ -6,6 +6,7 @@ import {
   BucketWatch,
   BucketWriter,
   changeOf,
+  everyFacetOf,
   facetKey,
   onReconnect,
   reasonOf,
@@ -75,7 +76,8 @@ export class Attendance {
       try {
         // Heartbeats come first: a capability is never active without one.
         await this.#beatAll();
-        await this.#registry.registerMany({ facets: await this.#newFacets(), capabilities }, instance);
+        await this.#registry.publishFacets(await this.#newFacets());
+        await Promise.all(capabilities.map((capability) => this.#registry.register(capability, instance)));
         logger.info({ capabilities: capabilities.length, facets: facets.length, worker: instance }, 'registered');
         return;
       } catch (error) {
@@ -92,19 +94,23 @@ export class Attendance {
     if (facets.length === 0) return [];
     const live = new Map<string, number>();
     const keys = facets.map(({ tenant = DEFAULT_TENANT, name }) => facetKey(tenant, name));
-    const watch = new BucketWatch({
-      nc,
-      bucket: Bucket.registry,
-      keys,
-      onEntries: (entries) => {
-        for (const entry of entries) {
-          const facet = changeOf(entry)?.value as Facet | undefined;
-          if (facet) live.set(entry.key, facet.version ?? 1);
-        }
-      },
-    });
-    await watch.ready;
-    watch.close();
+    await Promise.all(
+      tenantsOf(facets).map(async (tenant) => {
+        const watch = new BucketWatch({
+          nc,
+          bucket: Bucket.registry,
+          keys: [everyFacetOf(tenant)],
+          onEntries: (entries) => {
+            for (const entry of entries) {
+              const facet = keys.includes(entry.key) ? (changeOf(entry)?.value as Facet | undefined) : undefined;
+              if (facet) live.set(entry.key, facet.version ?? 1);
+            }
+          },
+        });
+        await watch.ready;
+        watch.close();
+      }),
+    );
     return facets.filter(({ version = 1 }, index) => version >= (live.get(keys[index]!) ?? 0));
   }
 
@@ -121,6 +127,10 @@ export class Attendance {
     }
   }
 }
+
+const tenantsOf = (entries: readonly { tenant?: string }[]): string[] => [
+  ...new Set(entries.map(({ tenant = DEFAULT_TENANT }) => tenant)),
+];
 
 const keyOf = ({ tenant = DEFAULT_TENANT, capabilityId }: Capability, instance: string): string =>
   `${tenant}.${capabilityId}.${instance}`;

@@ -1,8 +1,7 @@
-import { everySubject, type EventData } from '@flex/contracts';
-import { LOG_STREAM, OrderedReader, parseSubject, type Delivered, type EventLog } from '@flex/events';
+import { ContractViolation, everySubject, type StoredEvent } from '@flex/contracts';
+import { decodeDelivered, LOG_STREAM, OrderedReader, type Delivered, type EventLog } from '@flex/events';
 
 const REMEMBERED = 10_000;
-const ENDS_RUN = new Set(['run.cancelled', 'run.failed']);
 
 /** What a step is known by: a run's ends concern all of its steps, a node's only one attempt or those before it. */
 export interface Cancelled {
@@ -12,26 +11,26 @@ export interface Cancelled {
   attempt?: number;
 }
 
+/** One filter each: NATS permissions bind a reader of one filter to it, and a worker may not read the rest of the log. */
+const FILTERS = ['*.cancelled.>', everySubject('run.failed')];
+
 /**
- * Follows the cancellations of all runs: few messages, one reader, whatever the number of steps. Remembers the last
- * ones, for work that waits here or is delivered late.
+ * Follows the cancellations of all runs: few messages, the same readers whatever the number of steps. Remembers the
+ * last ones, for work that waits here or is delivered late.
  */
 export class Cancellations {
   readonly #recent = new Map<string, number>();
-  readonly #reader: OrderedReader;
+  readonly #readers: OrderedReader[];
 
   constructor(
-    log: EventLog,
+    private readonly log: EventLog,
     fromSeq: number,
     private readonly onCancelled: (cancelled: Cancelled) => void,
   ) {
-    this.#reader = new OrderedReader({
-      nc: log.nc,
-      stream: LOG_STREAM,
-      filters: [everySubject('node.cancelled'), everySubject('run.cancelled'), everySubject('run.failed')],
-      fromSeq,
-    });
-    void this.#follow();
+    this.#readers = FILTERS.map(
+      (filter) => new OrderedReader({ nc: log.nc, stream: LOG_STREAM, filters: [filter], fromSeq }),
+    );
+    for (const reader of this.#readers) void this.#follow(reader);
   }
 
   /** Whether this attempt is no longer wanted. */
@@ -43,31 +42,31 @@ export class Cancellations {
   }
 
   close(): void {
-    this.#reader.close();
+    for (const reader of this.#readers) reader.close();
   }
 
-  async #follow(): Promise<void> {
+  async #follow(reader: OrderedReader): Promise<void> {
     try {
-      for await (const batch of this.#reader) for (const delivered of batch) this.#learn(delivered);
+      for await (const batch of reader) for (const delivered of batch) await this.#learn(delivered);
     } catch {
       // The connection was closed for good, and with it the worker.
     }
   }
 
-  #learn({ message }: Delivered): void {
-    const subject = parseSubject(message.subject);
-    if (!subject) return;
-    const { type, runId } = subject;
-    if (ENDS_RUN.has(type)) return this.#add(runId, 0, { runId });
-    let data: EventData<'node.cancelled'>;
+  async #learn({ message, delivery }: Delivered): Promise<void> {
+    let event: StoredEvent;
     try {
-      data = JSON.parse(Buffer.from(message.data).toString('utf8')) as EventData<'node.cancelled'>;
-    } catch {
-      return;
+      event = (await decodeDelivered(message, delivery.seq, delivery.time, this.log.claims)) as unknown as StoredEvent;
+    } catch (error) {
+      // What only looks like a cancellation cancels nothing; the orchestrator puts it aside with its reason.
+      if (error instanceof ContractViolation) return;
+      throw error;
     }
-    for (const { nodeId, attempt } of data.nodes ?? []) {
-      this.#add(`${runId}/${nodeId}`, attempt, { runId, nodeId, attempt });
-    }
+    const { runId } = event;
+    if (event.type === 'node.cancelled')
+      for (const { nodeId, attempt } of event.data.nodes)
+        this.#add(`${runId}/${nodeId}`, attempt, { runId, nodeId, attempt });
+    else if (event.type === 'run.cancelled' || event.type === 'run.failed') this.#add(runId, 0, { runId });
   }
 
   #add(key: string, attempt: number, cancelled: Cancelled): void {

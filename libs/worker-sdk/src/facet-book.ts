@@ -1,6 +1,6 @@
 import type { NatsConnection } from '@nats-io/nats-core';
 import { DEFAULT_TENANT, type Capability, type Facet, type Json, type ValidationIssue } from '@flex/contracts';
-import { Bucket, BucketWatch, changeOf, facetKey, type BucketEntry } from '@flex/events';
+import { Bucket, BucketWatch, changeOf, everyFacetOf, facetKey, type BucketEntry } from '@flex/events';
 import { issuesAgainstKept } from './schema-validator.js';
 
 /**
@@ -9,26 +9,30 @@ import { issuesAgainstKept } from './schema-validator.js';
  */
 export class FacetBook {
   readonly #facets = new Map<string, Facet>();
-  readonly #watch: BucketWatch | undefined;
+  readonly #wanted = new Set<string>();
+  readonly #watches: BucketWatch[];
 
   constructor(nc: NatsConnection, capabilities: readonly Capability[]) {
-    const keys = new Set<string>();
+    const tenants = new Set<string>();
     for (const { tenant = DEFAULT_TENANT, inputFacets, outputFacets } of capabilities) {
       for (const name of [...inputFacets.map(({ facet }) => facet), ...outputFacets]) {
-        keys.add(facetKey(DEFAULT_TENANT, name)).add(facetKey(tenant, name));
+        this.#wanted.add(facetKey(DEFAULT_TENANT, name)).add(facetKey(tenant, name));
+        tenants.add(DEFAULT_TENANT).add(tenant);
       }
     }
-    if (keys.size === 0) return;
-    this.#watch = new BucketWatch({
-      nc,
-      bucket: Bucket.registry,
-      keys: [...keys],
-      onEntries: (entries) => this.#learn(entries),
-    });
+    this.#watches = [...tenants].map(
+      (tenant) =>
+        new BucketWatch({
+          nc,
+          bucket: Bucket.registry,
+          keys: [everyFacetOf(tenant)],
+          onEntries: (entries) => this.#learn(entries),
+        }),
+    );
   }
 
   close(): void {
-    this.#watch?.close();
+    for (const watch of this.#watches) watch.close();
   }
 
   get(name: string, tenant: string): Facet | undefined {
@@ -83,6 +87,7 @@ export class FacetBook {
 
   #learn(entries: BucketEntry[]): void {
     for (const entry of entries) {
+      if (!this.#wanted.has(entry.key)) continue;
       const change = changeOf(entry);
       if (change?.kind !== 'facet') continue;
       const key = `${change.tenant}.${change.name}`;

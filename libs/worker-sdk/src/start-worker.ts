@@ -2,7 +2,7 @@ import { randomBytes } from 'node:crypto';
 import { setTimeout as delay } from 'node:timers/promises';
 import type { NatsConnection } from '@nats-io/nats-core';
 import { capabilityKey, everySubject, Rejection, type Facet } from '@flex/contracts';
-import { connectNats, EventLog, reasonOf, readLogShape, type LogShape, type Worker } from '@flex/events';
+import { connectNats, EventLog, reasonOf, readLogShape, workerDurable, type LogShape, type Worker } from '@flex/events';
 import { Attendance } from './attendance.js';
 import { Cancellations } from './cancellations.js';
 import type { CapabilityDefinition } from './define-capability.js';
@@ -117,7 +117,7 @@ function consume(
 ): Worker<'node.dispatched'> {
   const key = capabilityKey(capability.capabilityId, capability.tenant);
   return log.work<'node.dispatched'>({
-    durable: durableName(key),
+    durable: workerDurable(key),
     filters: [everySubject('node.dispatched', key)],
     handler: runner.handle,
     concurrency: capability.concurrency ?? options.concurrency ?? DEFAULT_CONCURRENCY,
@@ -128,9 +128,6 @@ function consume(
     },
   });
 }
-
-/** Name of the durable consumer that all workers of a capability share; dots may not stand in it. */
-export const durableName = (key: string): string => `worker-${key.replaceAll('.', '=')}`;
 
 async function connection(
   options: WorkerOptions,

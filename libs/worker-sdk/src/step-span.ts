@@ -2,8 +2,6 @@ import { context, propagation, SpanKind, SpanStatusCode, trace } from '@opentele
 import type { Capability } from '@flex/contracts';
 import { currentTraceparent, type LogEvent } from '@flex/events';
 
-const tracer = trace.getTracer('flex-worker');
-
 /**
  * Runs a step inside a span that continues the run's trace (the consumer has made that one active). Costs nothing when
  * telemetry is off; the handler then sees the trace context as it came.
@@ -15,11 +13,10 @@ export function inSpan<T>(
 ): Promise<T> {
   if (propagation.fields().length === 0) return run(event.traceparent);
   const { capabilityId } = capability;
-  return tracer.startActiveSpan(
-    `execute ${capabilityId}`,
-    { kind: SpanKind.CONSUMER },
-    context.active(),
-    async (span) => {
+  // Asked for here: a tracer that is asked for before telemetry has started does nothing for ever.
+  return trace
+    .getTracer('flex-worker')
+    .startActiveSpan(`execute ${capabilityId}`, { kind: SpanKind.INTERNAL }, context.active(), async (span) => {
       span.setAttributes({
         'flex.run_id': event.runId,
         'flex.node_id': event.data.nodeId,
@@ -34,6 +31,5 @@ export function inSpan<T>(
       } finally {
         span.end();
       }
-    },
-  );
+    });
 }

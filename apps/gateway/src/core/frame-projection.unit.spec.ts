@@ -10,7 +10,8 @@ import {
   type RunEventType,
 } from '@flex/contracts';
 import { dispatched, generated, submitted, TestRun, updated } from '../testing/stored-events.js';
-import { initialProjection, project } from './frame-projection.js';
+import { project } from './frame-projection.js';
+import { initialProjection } from './frames/projection-state.js';
 
 const by = 'user:ann';
 const task = {
@@ -52,6 +53,7 @@ const expected: { [T in RunEventType]: [EventData<T>, ...string[]] } = {
   'run.resume_requested': [{ by }],
   'run.replan_requested': [{ by }],
   'run.released': [{}],
+  'run.deleted': [{}],
   'plan.review_resolved': [{ taskId: task.taskId, decision: 'approve' }],
   'hitl.resolved': [{ taskId: task.taskId, resolution: 'approve' }],
   'policy.signalled': [{ kind: 'metric', metric: 'score', value: 0.4 }, 'log'],
@@ -106,7 +108,6 @@ const expected: { [T in RunEventType]: [EventData<T>, ...string[]] } = {
   'hitl.requested': [{ task }, 'hitl_request'],
   'hitl.reminded': [{ taskId: task.taskId, dueAt: task.dueAt }, 'log'],
   'hitl.closed': [{ taskId: task.taskId, outcome: 'answered', resolution: 'approve', by }, 'hitl_resolved'],
-  'run.started': [{ planVersion: 1 }, 'log'],
   'run.capability_lost': [{ capabilityId: 'agent.write', nodes: ['a'] }, 'log'],
   'run.paused': [{ reason: 'lunch' }, 'run_paused'],
   'run.resumed': [{ planVersion: 1 }, 'run_resumed'],

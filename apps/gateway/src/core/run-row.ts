@@ -29,6 +29,10 @@ export interface RowState {
   hadTasks?: boolean;
   /** Runs that this one waits for, until it is released. */
   after?: string[];
+  /** Its client wants them to end. */
+  interrupts?: boolean;
+  /** Those of them that it made end are deleted then. */
+  rollsBack?: boolean;
 }
 
 /** The events that change a row. */
@@ -110,6 +114,8 @@ export function foldRow(row: RunRow, { type, seq, time, event }: RowEvent): Task
       break;
     case 'run.released':
       delete row.state.after;
+      delete row.state.interrupts;
+      delete row.state.rollsBack;
       break;
     case 'run.completed':
     case 'run.failed':
@@ -134,11 +140,16 @@ export type TaskChange =
 function parsed(row: RunRow, event: StoredEvent): TaskChange | undefined {
   switch (event.type) {
     case 'run.submitted': {
-      const { envelope, tenant, correlationId, threadId, after } = event.data;
+      // Said again it begins nothing again.
+      if (row.firstSeq > 0) return undefined;
+      const { envelope, tenant, correlationId, threadId, after, rollsBack } = event.data;
       Object.assign(row, { tenant, correlationId, threadId, submittedAt: event.time, firstSeq: event.seq });
       row.objective = envelope.objective.slice(0, 500);
       row.labels = envelope.metadata?.labels ?? {};
       if (after && after.length > 0) row.state.after = after;
+      const { onConflict } = envelope.metadata ?? {};
+      if (after && (onConflict === 'interrupt' || onConflict === 'rollback')) row.state.interrupts = true;
+      if (rollsBack) row.state.rollsBack = true;
       return undefined;
     }
     case 'hitl.requested': {

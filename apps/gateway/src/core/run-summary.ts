@@ -69,6 +69,8 @@ export interface RunSummary {
   output?: Json;
   satisfaction?: number;
   error?: Failure;
+  /** Nobody may see it any more. */
+  deleted: boolean;
   firstSeq: number;
   lastSeq: number;
   /** What the status is derived from while the run is open. */
@@ -88,6 +90,7 @@ export const initialSummary = (runId: string): RunSummary => ({
   tasks: new Map(),
   usage: { inputTokens: 0, outputTokens: 0, cost: 0 },
   submittedAt: 0,
+  deleted: false,
   firstSeq: 0,
   lastSeq: 0,
   flags: { planning: false, planned: false, paused: false, released: true },
@@ -100,6 +103,7 @@ export const isEnded = (status: RunStatus): boolean =>
 export function summarize(run: RunSummary, event: StoredEvent): void {
   if (event.seq <= run.lastSeq) return;
   run.lastSeq = event.seq;
+  if (event.type === 'run.deleted') run.deleted = true;
   if (isEnded(run.status)) return;
   for (const acceptance of (event.data as { accepted?: Acceptance[] }).accepted ?? [])
     complete(run, acceptance, event.time);
@@ -123,6 +127,8 @@ function openStatus({ flags, tasks }: RunSummary): RunStatus {
 function fold(run: RunSummary, event: StoredEvent): void {
   switch (event.type) {
     case 'run.submitted': {
+      // Said again it begins nothing again.
+      if (run.firstSeq > 0) return;
       const { envelope, tenant, correlationId, threadId, submittedBy, forkOf } = event.data;
       Object.assign(run, { tenant, correlationId, threadId, submittedBy, forkOf });
       run.objective = envelope.objective;
@@ -232,9 +238,6 @@ function fold(run: RunSummary, event: StoredEvent): void {
     case 'validation.failed':
       if (event.data.scope === 'answer' && event.data.taskId) reopen(run, event.data.taskId);
       return;
-    case 'run.started':
-      run.startedAt ??= event.time;
-      return;
     case 'run.paused':
       run.flags.paused = true;
       return;
@@ -274,6 +277,7 @@ function fold(run: RunSummary, event: StoredEvent): void {
     case 'run.resume_requested':
     case 'run.replan_requested':
     case 'run.released':
+    case 'run.deleted':
     case 'partition.claimed':
     case 'timer.set':
     case 'timer.fired':

@@ -1,6 +1,8 @@
 import fc from 'fast-check';
 import type { EventData, RunEventType, StoredEvent } from '@flex/contracts';
 import { dispatched, generated, submitted, TestRun, updated } from '../testing/stored-events.js';
+import { project } from './frame-projection.js';
+import { initialProjection } from './frames/projection-state.js';
 import { foldRow, newRow, parsedRowEvents, rowEvents, type RowEventType } from './run-row.js';
 import { initialSummary, summarize, type RunSummary } from './run-summary.js';
 import { openTasks, runView } from './run-view.js';
@@ -93,6 +95,20 @@ describe('a run at a glance', () => {
     ['run.resumed', {}],
     ['run.cancelled', {}],
   ];
+
+  it('begins once, however often its submission is said', () => {
+    const run = new TestRun();
+    run.add('run.submitted', submitted());
+    run.add('run.submitted', submitted());
+    const [first, again] = run.events as [StoredEvent, StoredEvent];
+    expect(summaryOf([first, again])).toMatchObject({ firstSeq: first.seq, submittedAt: first.time });
+    const row = newRow(run.runId);
+    for (const event of [first, again])
+      foldRow(row, { type: 'run.submitted', runId: run.runId, seq: event.seq, time: event.time, event });
+    expect(row).toMatchObject({ firstSeq: first.seq, submittedAt: first.time });
+    const projection = initialProjection(run.runId);
+    expect([...project(projection, first), ...project(projection, again)]).toHaveLength(1);
+  });
 
   it('is the same in the list of runs, which reads far less', () => {
     fc.assert(

@@ -6,18 +6,16 @@ export interface EncodedFrame extends FrameCursor {
   bytes: Uint8Array;
 }
 
-const encoder = new TextEncoder();
-
 /** `index`: which of its event's frames it is. */
 export function encodeFrame(frame: Frame, seq: number, index: number): EncodedFrame {
   const text = `id: ${frame.id}\nevent: ${frame.type}\ndata: ${JSON.stringify(frame)}\n\n`;
-  return { seq, index, type: frame.type, bytes: encoder.encode(text) };
+  return { seq, index, type: frame.type, bytes: Buffer.from(text) };
 }
 
 /** What a stream says about itself: without an id, so that the reader's cursor stays where it is. */
 export const controlFrame = (type: 'snapshot' | 'resync', data: unknown): Uint8Array =>
-  encoder.encode(`event: ${type}\ndata: ${JSON.stringify(data)}\n\n`);
+  Buffer.from(`event: ${type}\ndata: ${JSON.stringify(data)}\n\n`);
 
 /** Greeting: how long a client waits before it reconnects. */
-export const greeting = (retryMs: number): Uint8Array => encoder.encode(`retry: ${retryMs}\n\n`);
-export const HEARTBEAT: Uint8Array = encoder.encode(':\n\n');
+export const greeting = (retryMs: number): Uint8Array => Buffer.from(`retry: ${retryMs}\n\n`);
+export const HEARTBEAT: Uint8Array = Buffer.from(':\n\n');

@@ -18,7 +18,7 @@ export function answerIssues(
   validate: Validate,
   keyOf: (facet: string) => string,
 ): ValidationIssue[] {
-  const { resolution, output, answer, operations } = body;
+  const { resolution, output, answer, operations, branches } = body;
   // Whoever is shown all that is asked for may simply confirm it.
   const shown = task.contract?.facets.every((facet) => task.context?.[facet] !== undefined) ?? false;
   const allowed = [...(task.kind === 'output' && shown ? ['approve'] : []), ...(fits[task.kind] ?? [])];
@@ -27,8 +27,8 @@ export function answerIssues(
       { pointer: '/resolution', message: `a task of kind ${task.kind} takes ${allowed.join(', ')}`, keyword: 'enum' },
     ];
   }
-  if (resolution === 'edit' && !operations?.length)
-    return [{ pointer: '/operations', message: '"operations" is required to edit', keyword: 'required' }];
+  if (resolution === 'edit' && !operations?.length === !branches?.length)
+    return [{ pointer: '/operations', message: 'an edit has either "operations" or "branches"', keyword: 'required' }];
   if (resolution === 'output' && output === undefined)
     return [{ pointer: '/output', message: '"output" is required', keyword: 'required' }];
   if (resolution === 'answer' && answer === undefined)
@@ -79,11 +79,12 @@ export function answerEvent(
   const who = by === undefined ? {} : { by };
   const { resolution, comment } = body;
   if (task.kind === 'review' && (resolution === 'approve' || resolution === 'edit' || resolution === 'reject')) {
-    const { operations, baseVersion } = body as ResolveBody;
+    const { operations, branches, baseVersion } = body as ResolveBody;
     const data: EventData<'plan.review_resolved'> = {
       taskId: task.taskId,
       decision: resolution,
       operations,
+      branches,
       baseVersion,
       comment,
       ...who,

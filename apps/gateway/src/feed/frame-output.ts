@@ -3,6 +3,8 @@ import { greeting, HEARTBEAT } from '../core/sse-text.js';
 
 /** How long a browser waits before it connects again. */
 const RETRY_MS = 1_000;
+/** A client that needs longer than this for what it was sent is slow. */
+const SLOW_MS = 5_000;
 /** A client that takes nothing for so long is gone, even if its socket does not say so. */
 const STALLED_MS = 60_000;
 
@@ -12,6 +14,7 @@ const STALLED_MS = 60_000;
  */
 export class FrameOutput {
   #blockedSince: number | undefined;
+  #isSlow = false;
   #closed = false;
   #begun = false;
   #onRoom: () => void = () => undefined;
@@ -23,6 +26,7 @@ export class FrameOutput {
     response.on('close', () => this.#close());
     response.on('error', () => this.#close());
     response.on('drain', () => {
+      this.#isSlow = performance.now() - (this.#blockedSince ?? Infinity) > SLOW_MS;
       this.#blockedSince = undefined;
       if (!this.#closed) this.#onRoom();
     });
@@ -49,13 +53,18 @@ export class FrameOutput {
     return this.#blockedSince !== undefined;
   }
 
+  /** Whether it took long to take what was sent last. Falling behind a run of large frames alone is not being slow. */
+  get isSlow(): boolean {
+    return this.#isSlow;
+  }
+
   whenRoom(callback: () => void): void {
     this.#onRoom = callback;
   }
 
   write(bytes: Uint8Array): void {
     if (this.#closed) return;
-    if (!this.response.write(bytes)) this.#blockedSince ??= Date.now();
+    if (!this.response.write(bytes)) this.#blockedSince ??= performance.now();
   }
 
   /** Nothing before the headers: until then the answer may still become a problem. */

@@ -72,7 +72,7 @@ export class LabelStream implements LogObserver {
 
   stop(): void {
     this.#stopObserving();
-    for (const watched of this.#runs.values()) watched.hub.unwatch(watched, Date.now());
+    for (const watched of this.#runs.values()) watched.hub.unwatch(watched, performance.now());
     this.#runs.clear();
   }
 
@@ -143,7 +143,7 @@ export class LabelStream implements LogObserver {
       }
       for (; watched.place < hub.end; watched.place++) fresh.push(hub.frame(watched.place)!);
       if (hub.ended) {
-        hub.unwatch(watched, Date.now());
+        hub.unwatch(watched, performance.now());
         this.#runs.delete(hub.runId);
       }
     }

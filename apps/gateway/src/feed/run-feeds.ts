@@ -2,6 +2,7 @@ import {
   parseSubject,
   reasonOf,
   decodeDelivered,
+  isConnected,
   LOG_STREAM,
   OrderedReader,
   type Delivered,
@@ -12,6 +13,7 @@ import type { Logger } from '@flex/events/service';
 import { assertConnected } from '../runs/log-desk.js';
 import type { RunHistory } from './run-history.js';
 import { RunHub } from './run-hub.js';
+import type { RunIndex } from './run-index.js';
 
 /** Sees every message of the log while it is attached; for streams over many runs. */
 export interface LogObserver {
@@ -22,16 +24,25 @@ export interface LogObserver {
 /** Asynchronous only where the payload lies in the object store. */
 export type Decoded = StoredEvent | undefined | Promise<StoredEvent | undefined>;
 
-/** The live feed goes on this long after nobody watches any more. */
-const LINGER_MS = 30_000;
+/**
+ * Frames gather this long while the log is busy: one wake-up for many of them, here, at the server and at the client.
+ * With many runs on the move it is one picture of a screen; what somebody waits for does not wait for it.
+ */
+const PACE_MS = 4;
+const BUSY_PACE_MS = 16;
+/** More runs than this in one look are many. */
+const FEW_RUNS = 4;
+/** Events that somebody waits for: they are shown at once. */
+const URGENT = ['run.completed', 'run.failed', 'run.cancelled', 'run.paused', 'hitl.requested'] as const;
+
 /** A run that nobody watches keeps its hub this long, for clients that reconnect. */
 const HUB_LINGER_MS = 10_000;
 /** An ended run costs memory only; the oldest go when there are more bytes than this. */
 const ENDED_BYTES = 64 * 1024 * 1024;
 
 /**
- * The runs that are watched on this replica, fed by one reader of the log. Messages of runs that nobody watches are
- * dropped by a look at their subject; while nobody watches anything, nothing is read.
+ * The runs that are watched on this replica, fed by one reader of the log. Of messages of runs that nobody watches only
+ * the place is kept, by a look at their subject ({@link RunIndex}).
  */
 export class RunFeeds {
   readonly #hubs = new Map<string, RunHub>();
@@ -39,27 +50,40 @@ export class RunFeeds {
   readonly #sweep: NodeJS.Timeout;
   #reader: OrderedReader | undefined;
   #starting: Promise<void> | undefined;
-  #idleSince = 0;
+  #pace = PACE_MS;
 
   constructor(
     private readonly log: EventLog,
     private readonly history: RunHistory,
+    private readonly index: RunIndex,
     private readonly logger: Logger,
   ) {
-    this.#sweep = setInterval(() => this.#clean(Date.now()), 5_000);
+    this.index.hurry = () => this.#reader?.hurry();
+    this.#sweep = setInterval(() => this.#clean(performance.now()), 5_000);
     this.#sweep.unref();
+    // As published, besides the log: no more than a hint that the log is worth a look now.
+    for (const type of URGENT)
+      log.nc.subscribe(`${type}.>`, {
+        callback: (error, message) => {
+          const runId = error ? undefined : parseSubject(message.subject)?.runId;
+          if (runId !== undefined && this.#hubs.get(runId)?.watchers) this.#reader?.hurry();
+        },
+      });
   }
 
   close(): void {
     clearInterval(this.#sweep);
-    this.#reader?.close();
+    const reader = this.#reader;
     this.#reader = undefined;
+    reader?.close();
   }
 
   /** A hub that is already fed on this replica, if any. */
   peek(runId: string): RunHub | undefined {
     const hub = this.#hubs.get(runId);
-    return hub?.live && !hub.failure ? hub : undefined;
+    if (!hub?.live || hub.failure) return undefined;
+    if (hub.watchers === 0) hub.idleSince = performance.now();
+    return hub;
   }
 
   /** The hub of a stored run, with its history loaded. It may turn out that the run is not known. */
@@ -70,7 +94,7 @@ export class RunFeeds {
       return hub;
     }
     hub = new RunHub(runId);
-    hub.idleSince = Date.now();
+    hub.idleSince = performance.now();
     this.#hubs.set(runId, hub);
     const loading = this.#load(hub);
     this.#loading.set(hub, loading);
@@ -91,7 +115,7 @@ export class RunFeeds {
     if (present) return present;
     const hub = new RunHub(runId);
     hub.begin();
-    hub.idleSince = Date.now();
+    hub.idleSince = performance.now();
     this.#hubs.set(runId, hub);
     return hub;
   }
@@ -126,10 +150,11 @@ export class RunFeeds {
 
   async #start(): Promise<void> {
     assertConnected(this.log);
-    const fromSeq = (await this.log.lastSeq()) + 1;
-    const reader = new OrderedReader({ nc: this.log.nc, stream: LOG_STREAM, fromSeq });
+    const position = await this.log.lastSeq();
+    const fromSeq = position + 1;
+    const reader = new OrderedReader({ nc: this.log.nc, stream: LOG_STREAM, fromSeq, paceMs: () => this.#pace });
     this.#reader = reader;
-    this.#idleSince = Date.now();
+    this.index.attach(position);
     void this.#follow(reader);
   }
 
@@ -140,10 +165,12 @@ export class RunFeeds {
       this.logger.error({ reason: reasonOf(error) }, 'the live feed ended');
     }
     if (this.#reader !== reader) return;
+    this.index.detach();
     // Without its feed a hub would silently miss events: everybody has to start again from history.
     this.#reader = undefined;
     for (const hub of this.#hubs.values()) hub.fail(new Error('the live feed ended'));
     this.#hubs.clear();
+    if (isConnected(this.log.nc)) void this.attach().catch(() => undefined);
   }
 
   async #deliver(batch: readonly Delivered[]): Promise<void> {
@@ -151,6 +178,7 @@ export class RunFeeds {
     for (const { message, delivery } of batch) {
       const subject = parseSubject(message.subject);
       if (!subject) continue;
+      this.index.saw(subject.type, subject.runId, delivery.seq);
       const decode = (): Decoded => this.#decode(message, delivery);
       for (const observer of this.#observers) observer.onMessage(subject.type, subject.runId, delivery.seq, decode);
       const hub = this.#hubs.get(subject.runId);
@@ -158,6 +186,11 @@ export class RunFeeds {
       const decoded = this.#decode(message, delivery);
       const event = decoded instanceof Promise ? await decoded : decoded;
       if (!event) continue;
+      if (event.type === 'run.deleted') {
+        this.#hubs.delete(subject.runId);
+        hub.fail(new Error('the run was deleted'));
+        continue;
+      }
       try {
         hub.push(event);
         touched.add(hub);
@@ -168,7 +201,10 @@ export class RunFeeds {
         hub.fail(error as Error);
       }
     }
+    this.#pace = touched.size > FEW_RUNS ? BUSY_PACE_MS : PACE_MS;
     for (const hub of touched) hub.flush();
+    const last = batch.at(-1);
+    if (last) this.index.advance(last.delivery.seq);
   }
 
   /** Undefined for a message that breaks its contract; the orchestrator puts it aside with its reason. */
@@ -193,13 +229,6 @@ export class RunFeeds {
       if (hub.watchers > 0) continue;
       if (hub.ended && (ended += hub.bytes) <= ENDED_BYTES && now - (hub.idleSince ?? now) < 60_000) continue;
       if (hub.live && now - (hub.idleSince ?? now) >= HUB_LINGER_MS) this.#hubs.delete(runId);
-    }
-    const busy = this.#observers.size > 0 || [...this.#hubs.values()].some((hub) => !hub.ended);
-    if (busy) this.#idleSince = now;
-    else if (this.#reader && now - this.#idleSince > LINGER_MS) {
-      this.#reader.close();
-      this.#reader = undefined;
-      this.#hubs.clear();
     }
   }
 }

@@ -1,5 +1,6 @@
 import { isAfter, type FrameCursor, type StoredEvent } from '@flex/contracts';
-import { initialProjection, project, type ProjectionState } from '../core/frame-projection.js';
+import { project } from '../core/frame-projection.js';
+import { initialProjection, type ProjectionState } from '../core/frames/projection-state.js';
 import { initialSummary, isEnded, summarize, type RunSummary } from '../core/run-summary.js';
 import { encodeFrame, type EncodedFrame } from '../core/sse-text.js';
 
@@ -45,7 +46,7 @@ export class RunHub {
   }
   /** Whether the log knows the run. */
   get known(): boolean {
-    return this.summary.firstSeq > 0;
+    return this.summary.firstSeq > 0 && !this.summary.deleted;
   }
   /** Its final frame is there: nothing follows. */
   get ended(): boolean {

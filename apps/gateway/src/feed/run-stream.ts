@@ -1,5 +1,6 @@
 import { formatFrameId, isAfter, type FrameCursor } from '@flex/contracts';
-import { initialProjection, project } from '../core/frame-projection.js';
+import { project } from '../core/frame-projection.js';
+import { initialProjection } from '../core/frames/projection-state.js';
 import { controlFrame, encodeFrame, type EncodedFrame } from '../core/sse-text.js';
 import type { FrameOutput } from './frame-output.js';
 import type { RunHistory } from './run-history.js';
@@ -18,8 +19,8 @@ export interface RunStreamOptions {
 
 /**
  * One client on one run. Pulls from the hub's frames at the client's own speed. What has left the hub's memory is read
- * from history for a client that comes late; one that fell behind while it was connected is told to come back
- * (`resync` with its cursor), so that it never misses a frame silently.
+ * from history for a client that comes late, or was overtaken by large frames; one that fell behind because it is slow is
+ * told to come back (`resync` with its cursor), so that it never misses a frame silently.
  */
 export class RunStream implements HubWatcher {
   /** The last frame that was sent or filtered out. */
@@ -47,7 +48,7 @@ export class RunStream implements HubWatcher {
   }
 
   stop(): void {
-    this.hub.unwatch(this, Date.now());
+    this.hub.unwatch(this, performance.now());
   }
 
   onMore(): void {
@@ -60,7 +61,7 @@ export class RunStream implements HubWatcher {
 
   #pump(): void {
     while (this.#place !== undefined && !this.output.blocked && !this.output.closed) {
-      if (this.#place < this.hub.first) return this.#resync('too slow');
+      if (this.#place < this.hub.first) return this.#fallBack();
       const chunk = this.#nextChunk(this.#place);
       if (chunk) this.output.write(chunk);
       if (this.#place >= this.hub.end) {
@@ -68,6 +69,13 @@ export class RunStream implements HubWatcher {
         return;
       }
     }
+  }
+
+  /** What comes next has left the hub's memory. */
+  #fallBack(): void {
+    if (this.output.isSlow) return this.#resync('too slow');
+    this.#place = undefined;
+    void this.#catchUp();
   }
 
   #nextChunk(from: number): Uint8Array | undefined {
@@ -109,7 +117,7 @@ export class RunStream implements HubWatcher {
     }
     this.output.whenRoom(() => this.#pump());
     this.#place = this.hub.placeAfter(this.#cursor);
-    if (this.#place === undefined) this.#resync('too slow');
+    if (this.#place === undefined) this.#fallBack();
     else this.#pump();
   }
 

@@ -1,4 +1,5 @@
 import { EventEmitter } from 'node:events';
+import { jest } from '@jest/globals';
 import type { ServerResponse } from 'node:http';
 import type { StoredEvent } from '@flex/contracts';
 import { submitted, TestRun } from '../testing/stored-events.js';
@@ -26,9 +27,13 @@ class Client extends EventEmitter {
   destroy(): void {
     this.emit('close');
   }
-  drained(): void {
+  /** It needed so many milliseconds for what was sent. */
+  drained(ms = 0): void {
     this.full = false;
+    const right = performance.now.bind(performance);
+    const later = jest.spyOn(performance, 'now').mockImplementation(() => right() + ms);
     this.emit('drain');
+    later.mockRestore();
   }
   get ids(): string[] {
     return [...this.text.matchAll(/^id: (.*)$/gm)].map((match) => match[1]!);
@@ -72,7 +77,7 @@ describe('a client on a run', () => {
     for (let sent = 0; sent < WINDOW_BYTES * 1.5; sent += MB) progress(run, hub, MB);
     expect(slow.ids).toEqual(['10', '20']);
     expect(hub.first).toBeGreaterThan(2);
-    slow.drained();
+    slow.drained(6_000);
     expect(slow.ended).toBe(true);
     expect(slow.text).toMatch(/event: resync\ndata: \{"runId":"01testrun","cursor":"20"/);
     expect(slow.ids).toEqual(['10', '20']);
@@ -84,6 +89,23 @@ describe('a client on a run', () => {
     for (let turn = 0; turn < 1000 && !again.ended; turn++) await Promise.resolve();
     expect(again.ended).toBe(true);
     expect(again.ids).toEqual(run.events.slice(2).map((event) => String(event.seq)));
+  });
+
+  it('that takes what it gets is given what large frames have pushed out of memory meanwhile', async () => {
+    const run = new TestRun();
+    run.add('run.submitted', submitted());
+    const hub = await loaded(run);
+    const client = open(run, hub);
+    client.full = true;
+    for (let count = 0; count < 4; count++) progress(run, hub, WINDOW_BYTES + 1);
+    hub.push(run.add('run.completed', { output: 1 }));
+    hub.flush();
+    expect(hub.first).toBe(5);
+    client.drained();
+    for (let turn = 0; turn < 1000 && !client.ended; turn++) await Promise.resolve();
+    expect(client.ended).toBe(true);
+    expect(client.ids).toEqual(run.events.map((event) => String(event.seq)));
+    expect(client.text).not.toContain('resync');
   });
 
   it('that is a little slow is waited for, without a queue of its own', async () => {

@@ -1,37 +1,31 @@
 import type { Kysely } from 'kysely';
-import { upcast, type StoredEvent } from '@flex/contracts';
-import { isRunId, LogUnavailable, type EventLog } from '@flex/events';
-import { assertConnected } from '../runs/log-desk.js';
+import type { StoredEvent } from '@flex/contracts';
+import { isRunId, LogUnavailable, type EventLog, type LogEvent } from '@flex/events';
+import { assertConnected, type LogDesk } from '../runs/log-desk.js';
 import { unpackHistory } from '../store/archive-format.js';
 import type { GatewayDatabase } from '../store/gateway-schema.js';
 import type { RunHistory } from './run-history.js';
+import type { RunIndex } from './run-index.js';
 
 /** For reading a whole run. */
 const PATIENCE_MS = 30_000;
-const REMEMBERED = 20_000;
+/** More messages than this come cheaper through a reader of their run. */
+const FEW = 512;
 
 /** Reads the archive of Postgres where a run is archived, else the log. */
 export class StoredHistory implements RunHistory {
-  /** Sequences from which runs submitted here begin: finding a run's messages is cheaper from a known place on. */
-  readonly #first = new Map<string, number>();
+  #asked: Promise<number> | undefined;
+  #next: Promise<number> | undefined;
 
   constructor(
     private readonly log: EventLog,
+    private readonly desk: LogDesk,
     private readonly db: Kysely<GatewayDatabase>,
+    private readonly index: RunIndex,
   ) {}
-
-  remember(runId: string, seq: number): void {
-    this.#first.set(runId, seq);
-    if (this.#first.size > REMEMBERED)
-      for (const oldest of this.#first.keys()) {
-        this.#first.delete(oldest);
-        break;
-      }
-  }
 
   async *read(runId: string, signal?: AbortSignal): AsyncGenerator<StoredEvent> {
     if (!isRunId(runId)) return;
-    const first = this.#first.get(runId);
     // The archive first: what is purged from the log is there for certain.
     let away: unknown;
     const archived = await this.archived(runId).catch((error: unknown) => {
@@ -39,18 +33,79 @@ export class StoredHistory implements RunHistory {
       return undefined;
     });
     if (archived) return yield* archived;
-    let found = false;
     assertConnected(this.log);
+    const known = await this.known(runId);
+    if (known) return yield* known as StoredEvent[];
+    let found = false;
+    for await (const event of this.#lookedUp(runId, signal)) {
+      found = true;
+      yield event;
+    }
+    // Without Postgres nobody knows whether a run that the log does not hold is archived or never was.
+    if (!found && away) throw away;
+  }
+
+  /** Whether the feed has seen everything that is in the log now. Rejects with LogUnavailable. */
+  async isCurrent(): Promise<boolean> {
+    return this.index.upTo(await this.#lastSeq());
+  }
+
+  /**
+   * What lies in the log, by the places that the feed has seen; undefined when it has not seen them all, one was purged
+   * meanwhile, or they are many.
+   */
+  async known(runId: string, options: { keepNewer?: boolean } = {}): Promise<LogEvent[] | undefined> {
+    const events = await this.#after(runId, 0, options);
+    return events?.[0]?.type === 'run.submitted' ? events : undefined;
+  }
+
+  /** What has come after a sequence; undefined as in {@link known}. */
+  since(runId: string, seq: number): Promise<StoredEvent[] | undefined> {
+    const found = seq === 0 ? this.known(runId) : this.#after(runId, seq);
+    return found as Promise<StoredEvent[] | undefined>;
+  }
+
+  async #after(runId: string, seq: number, options?: { keepNewer?: boolean }): Promise<LogEvent[] | undefined> {
+    // Without the log there is still the archive.
+    if (!(await this.isCurrent().catch(() => false))) return undefined;
+    const places = this.index.placesOf(runId);
+    const wanted = places?.slice(places.findLastIndex((place) => place <= seq) + 1);
+    return wanted && wanted.length <= FEW ? this.log.readMessages(wanted, options) : undefined;
+  }
+
+  /**
+   * Questions at the same time share one. Who comes while it is under way may know of an event that was appended after it
+   * was answered, and takes the next.
+   */
+  #lastSeq(): Promise<number> {
+    const ask = () => this.desk.soon(() => this.log.lastSeq());
+    if (!this.#asked) return (this.#asked = ask().finally(() => (this.#asked = undefined)));
+    this.#next ??= this.#asked
+      .catch(() => undefined)
+      .then(() => {
+        this.#next = undefined;
+        return this.#lastSeq();
+      });
+    return this.#next;
+  }
+
+  async *#lookedUp(runId: string, signal: AbortSignal | undefined): AsyncGenerator<StoredEvent> {
     // A reader that waits for a server which is away must not hold up a client for ever.
     const patience = AbortSignal.timeout(PATIENCE_MS);
     const until = signal ? AbortSignal.any([signal, patience]) : patience;
-    for await (const event of this.log.readRun(runId, { fromSeq: first, signal: until })) {
-      found = true;
-      yield event as StoredEvent;
+    const gathered = this.index.begin(runId);
+    const places: number[] = [];
+    let whole = false;
+    try {
+      for await (const event of this.log.readRun(runId, { signal: until })) {
+        places.push(event.seq);
+        yield event as StoredEvent;
+      }
+      if (patience.aborted) throw new LogUnavailable('the log did not answer in time');
+      whole = !until.aborted;
+    } finally {
+      if (gathered) this.index.finish(runId, gathered, whole ? places : undefined);
     }
-    if (patience.aborted) throw new LogUnavailable('the log did not answer in time');
-    // Without Postgres nobody knows whether a run that the log does not hold is archived or never was.
-    if (!found && away) throw away;
   }
 
   async archived(runId: string): Promise<StoredEvent[] | undefined> {
@@ -59,8 +114,6 @@ export class StoredHistory implements RunHistory {
       .select('history')
       .where('run_id', '=', runId)
       .executeTakeFirst();
-    if (!row) return undefined;
-    const events = await unpackHistory(row.history);
-    return events.map((event) => ({ ...event, ...upcast(event.type, event.version, event.data) }) as StoredEvent);
+    return row && unpackHistory(row.history);
   }
 }

@@ -1,12 +1,12 @@
 import { Controller } from '@nestjs/common';
-import type { Accepted, DeltaOperation, EventData } from '@flex/contracts';
+import type { Accepted, Branch, DeltaOperation, EventData } from '@flex/contracts';
 import { GatewayParts } from '../gateway-parts.js';
 import type { RunSummary } from '../core/run-summary.js';
 import type { GatewayRequest } from '../security/caller.js';
 import { acceptedRun } from './links.js';
 import { Incoming, Operation } from './operation.js';
 import { refuse } from './problems.js';
-import { newNonce } from './submit.controller.js';
+import { newId } from '../runs/new-id.js';
 
 /** Steering runs: each request is a wish in the log. */
 @Controller()
@@ -80,10 +80,12 @@ export class CommandsController {
     const {
       rationale,
       operations,
+      branches,
       baseVersion = versionOf(request.headers['if-match']),
     } = request.body as {
       rationale?: string;
       operations?: DeltaOperation[];
+      branches?: Branch[];
       baseVersion?: number;
     };
     if (operations && baseVersion === undefined) {
@@ -91,21 +93,28 @@ export class CommandsController {
         { pointer: '/baseVersion', message: 'an edit needs "baseVersion" or If-Match', keyword: 'required' },
       ]);
     }
+    if (operations && branches) {
+      throw refuse.invalidBody([
+        { pointer: '/branches', message: 'an edit has either "operations" or "branches"', keyword: 'not' },
+      ]);
+    }
     return this.#once(request, (runId, nonce) =>
-      this.parts.commands.replan(runId, request.caller, nonce, { rationale, operations, baseVersion }),
+      this.parts.commands.replan(runId, request.caller, nonce, { rationale, operations, branches, baseVersion }),
     );
   }
 
   #once(request: GatewayRequest, send: (runId: string, nonce: string) => Promise<RunSummary>): Promise<Accepted> {
-    return this.parts.idempotency.once(request, newNonce(), async (nonce) => {
+    return this.parts.idempotency.once(request, newId(), async (nonce) => {
       const run = await send(request.params['runId'] ?? '', nonce);
       return acceptedRun(run.runId, run.status);
     });
   }
 }
 
-/** Plan versions are their own entity tags: `"3"`. */
+/** Plan versions are their own entity tags: `"3"`. A condition that cannot be read is not dropped without a word. */
 export function versionOf(ifMatch: string | undefined): number | undefined {
-  const match = /^(?:W\/)?"?(\d{1,6})"?$/.exec(ifMatch ?? '');
-  return match ? Number(match[1]) : undefined;
+  if (ifMatch === undefined || ifMatch === '*') return undefined;
+  const match = /^(?:W\/)?"?(\d{1,6})"?$/.exec(ifMatch);
+  if (match) return Number(match[1]);
+  throw refuse.invalidQuery([{ pointer: '/if-match', message: 'must be the ETag of a plan, e.g. "3"' }]);
 }

@@ -1,8 +1,6 @@
-import { Controller, Get, Header } from '@nestjs/common';
-import { asyncApiDocument, openApiDocument, routes } from '@flex/contracts';
+import { Controller, Get, Header, Redirect } from '@nestjs/common';
+import { API_VERSION, asyncApiDocument, openApiDocument, routes } from '@flex/contracts';
 import { apiPage } from '../core/api-page.js';
-
-const API_VERSION = '1.0.0';
 
 /** What the API is, for programs and for people; open to all, made once. */
 @Controller()
@@ -10,6 +8,11 @@ export class DocumentsController {
   #openApi: object | undefined;
   #asyncApi: object | undefined;
   #page: string | undefined;
+
+  /** Whoever opens the gateway itself in a browser wants to know what it is. */
+  @Get()
+  @Redirect('/docs', 302)
+  home(): void {}
 
   @Get('openapi.json')
   @Header('cache-control', 'public, max-age=300')

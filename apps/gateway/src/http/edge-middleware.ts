@@ -1,10 +1,7 @@
 import { json, type NextFunction, type Request, type Response } from 'express';
 import { randomUUID } from 'node:crypto';
-import { API_PREFIX, BODY_DEPTH_LIMIT } from '@flex/contracts';
+import { BODY_DEPTH_LIMIT } from '@flex/contracts';
 import type { GatewayConfig } from '../gateway-config.js';
-import type { Authenticator } from '../security/authenticator.js';
-import type { GatewayRequest } from '../security/caller.js';
-import { RateLimit } from '../security/rate-limit.js';
 import { problemFor, sendProblem } from './problem-response.js';
 import { refuse } from './problems.js';
 
@@ -37,9 +34,10 @@ export function envelopeMiddleware(config: GatewayConfig): Middleware {
       response.setHeader('content-security-policy', "default-src 'none'; frame-ancestors 'none'");
     if (config.tlsCert) response.setHeader('strict-transport-security', 'max-age=31536000');
     const { origin } = request.headers;
+    // Caches must not give one origin what another one was answered.
+    if (origins.size > 0 && !origins.has('*')) response.setHeader('vary', 'origin');
     if (origin && (origins.has(origin) || origins.has('*'))) {
       response.setHeader('access-control-allow-origin', origins.has('*') ? '*' : origin);
-      response.setHeader('vary', 'origin');
       response.setHeader(
         'access-control-expose-headers',
         'x-request-id, x-run-id, location, etag, retry-after, idempotency-replayed',
@@ -59,22 +57,6 @@ export function envelopeMiddleware(config: GatewayConfig): Middleware {
       return;
     }
     next();
-  };
-}
-
-/** Who is asking comes before the body: nobody unknown may send 32 MB. */
-export function callerMiddleware(authenticator: Authenticator, limit: RateLimit): Middleware {
-  return (request, response, next) => {
-    if (!request.path.startsWith(API_PREFIX)) return next();
-    authenticator.identify(request.headers).then(
-      (caller) => {
-        const wait = limit.take(caller.tenant, Date.now());
-        if (wait > 0) return sendProblem(response, problemFor(refuse.rateLimited(wait)));
-        (request as unknown as GatewayRequest).caller = caller;
-        next();
-      },
-      (error: unknown) => sendProblem(response, problemFor(error)),
-    );
   };
 }
 

@@ -32,7 +32,7 @@ export class OperationGuard implements CanActivate {
     const request = context.switchToHttp().getRequest<GatewayRequest>();
     const { scope, query, body, bodyOptional, response } = routeOf(id);
     // A stream without a body would stay open for ever, saying nothing.
-    if (request.method === 'HEAD' && response.stream) throw refuse.methodNotAllowed();
+    if (request.method === 'HEAD' && response.stream) throw refuse.methodNotAllowed(['GET']);
     if (!may(request.caller, scope)) throw refuse.forbidden(`This needs the scope "${scope}"`);
     refuseNul({ ...request.params, ...request.query });
     if (query) {

@@ -2,11 +2,14 @@ import { Controller, Res } from '@nestjs/common';
 import type { ServerResponse } from 'node:http';
 import { diffPlans } from '@flex/planning';
 import type { EventPageView, PlanGraph, StoredEvent } from '@flex/contracts';
+import type { LogEvent } from '@flex/events';
 import { explain } from '../core/explanation.js';
+import { writtenData } from '../core/written-data.js';
 import { planVersions, type PlanVersion } from '../core/plan-history.js';
 import { timestampOf } from '../timestamp.js';
 import { GatewayParts } from '../gateway-parts.js';
 import type { GatewayRequest } from '../security/caller.js';
+import type { ArchivedEvent } from '../store/archive-format.js';
 import { Incoming, Operation } from './operation.js';
 import { decodeCursor, encodeCursor, limitOf } from './pagination.js';
 import { refuse } from './problems.js';
@@ -85,10 +88,10 @@ function pick(versions: PlanVersion[], version: string | undefined): PlanVersion
   return found;
 }
 
-/** From the log an event knows how to make its digest; in the archive it is written down. */
+/** As it was written, so that its digest can be checked, also where the code knows a newer form of its data. */
 function eventItem(event: StoredEvent): EventPageView['items'][number] {
-  const { seq, id, type, version, time, source, traceparent, key, data } = event;
-  const { digest } = event as unknown as { digest: string | (() => string) };
+  const { seq, id, type, version, time, source, traceparent, key } = event;
+  const { digest, data, text } = isLogEvent(event) ? fromLog(event) : fromArchive(event as ArchivedEvent);
   return {
     seq,
     id,
@@ -98,7 +101,12 @@ function eventItem(event: StoredEvent): EventPageView['items'][number] {
     source,
     ...(traceparent ? { traceparent } : {}),
     ...(key === undefined ? {} : { key }),
-    digest: typeof digest === 'function' ? (event as unknown as { digest(): string }).digest() : digest,
+    digest,
     data: data as EventPageView['items'][number]['data'],
+    ...(text === undefined ? {} : { text }),
   };
 }
+
+const isLogEvent = (event: object): event is LogEvent => 'bytes' in event;
+const fromLog = (event: LogEvent) => ({ digest: event.digest(), ...writtenData(event.bytes) });
+const fromArchive = ({ digest, data, written, text }: ArchivedEvent) => ({ digest, data: written ?? data, text });

@@ -1,8 +1,9 @@
-import { Catch, HttpException, type ArgumentsHost, type ExceptionFilter } from '@nestjs/common';
+import { Catch, HttpException, NotFoundException, type ArgumentsHost, type ExceptionFilter } from '@nestjs/common';
 import { Rejection, type Problem } from '@flex/contracts';
 import { LogUnavailable, reasonOf } from '@flex/events';
 import { problemOf, type Logger } from '@flex/events/service';
-import type { ServerResponse } from 'node:http';
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import { allowedMethods } from './allowed-methods.js';
 import { refuse } from './problems.js';
 
 /** What a user learns of an error. Servers that are away pass; everything unexpected says nothing about our insides. */
@@ -13,6 +14,9 @@ export function problemFor(error: unknown): Problem {
   if (isAwayPostgres(error)) return problemOf(refuse.unavailable('The database does not answer'));
   return problemOf(error);
 }
+
+const isOutage = (error: unknown): boolean =>
+  error instanceof LogUnavailable || isSilentNats(error) || isAwayPostgres(error);
 
 const isSilentNats = (error: unknown): boolean =>
   error instanceof Error &&
@@ -50,13 +54,21 @@ export class GatewayProblemFilter implements ExceptionFilter {
 
   catch(error: unknown, host: ArgumentsHost): void {
     const response = host.switchToHttp().getResponse<ServerResponse>();
-    const problem = problemFor(error);
+    // The framework says of a known address with another method that it is not there.
+    const methods =
+      error instanceof NotFoundException
+        ? allowedMethods(host.switchToHttp().getRequest<IncomingMessage>().url ?? '')
+        : [];
+    if (methods.length > 0) response.setHeader('allow', methods.join(', '));
+    const problem = problemFor(methods.length > 0 ? refuse.methodNotAllowed(methods) : error);
     if (problem.status === 500) {
       this.log.error(
         { reason: reasonOf(error), stack: error instanceof Error ? error.stack : undefined },
         'request failed',
       );
     }
+    // The client hears that something is away, the operator also why.
+    else if (isOutage(error)) this.log.warn({ reason: reasonOf(error) }, 'a request was put off');
     sendProblem(response, problem);
   }
 }

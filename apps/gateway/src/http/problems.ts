@@ -17,7 +17,8 @@ export const refuse = {
     problem(413, 'too_large', 'The body is too large', { detail: `at most ${limit} bytes`, extensions: { limit } }),
   tooDeep: (limit: number) =>
     problem(400, 'too_deep', 'The body is nested too deeply', { detail: `at most ${limit} levels` }),
-  methodNotAllowed: () => problem(405, 'method_not_allowed', 'Streams are read with GET'),
+  methodNotAllowed: (allowed: string[]) =>
+    problem(405, 'method_not_allowed', 'Not with this method', { detail: `This address takes ${allowed.join(', ')}` }),
   mediaType: () => problem(415, 'unsupported_media_type', 'The body must be application/json'),
   unauthorized: (detail: string) => problem(401, 'unauthorized', 'Who is asking?', { detail }),
   forbidden: (detail: string) => problem(403, 'forbidden', 'Not allowed', { detail }),

@@ -1,13 +1,24 @@
-import { Controller } from '@nestjs/common';
-import { Rejection, type Capability, type Facet, type RegisteredCapability } from '@flex/contracts';
+import { Controller, UseInterceptors } from '@nestjs/common';
+import {
+  Rejection,
+  type Capability,
+  type Facet,
+  type RegisteredCapability,
+  type RegistrySnapshot,
+} from '@flex/contracts';
 import { GatewayParts } from '../gateway-parts.js';
 import type { Caller, GatewayRequest } from '../security/caller.js';
 import type { CompiledContract } from '../runs/plan-preview.js';
+import { Once } from './once.js';
 import { Incoming, Operation } from './operation.js';
 import { refuse } from './problems.js';
 
+/** How long an answer waits until this replica sees the change; whoever asks for it later waits on (LiveSnapshots). */
+const SEEN_MS = 2_000;
+
 /** Capabilities and facets: read from the live registry's mirror, changed by asking the registry. */
 @Controller()
+@UseInterceptors(Once)
 export class RegistryController {
   constructor(private readonly parts: GatewayParts) {}
 
@@ -25,7 +36,7 @@ export class RegistryController {
   }
 
   @Operation('getCapability')
-  capability(@Incoming() request: GatewayRequest): RegisteredCapability {
+  capability(@Incoming() request: GatewayRequest): Promise<RegisteredCapability> {
     return this.#capability(request.params['capabilityId']!, request.caller);
   }
 
@@ -47,13 +58,13 @@ export class RegistryController {
   @Operation('heartbeat')
   async heartbeat(@Incoming() request: GatewayRequest): Promise<void> {
     const { instance } = request.body as { instance?: string };
-    const capability = this.#own(request.params['capabilityId']!, request.caller);
+    const capability = await this.#own(request.params['capabilityId']!, request.caller);
     await this.parts.registry.heartbeat(capability.capabilityId, request.caller.tenant, instance);
   }
 
   @Operation('deregister')
   async deregister(@Incoming() request: GatewayRequest) {
-    const { capabilityId } = this.#own(request.params['capabilityId']!, request.caller);
+    const { capabilityId } = await this.#own(request.params['capabilityId']!, request.caller);
     return this.#ask('', () => this.parts.registry.deregister(capabilityId, request.caller.tenant));
   }
 
@@ -68,16 +79,16 @@ export class RegistryController {
   }
 
   @Operation('getFacet')
-  facet(@Incoming() request: GatewayRequest): Facet {
+  async facet(@Incoming() request: GatewayRequest): Promise<Facet> {
     const name = request.params['name']!;
-    const facet = this.parts.mirror.snapshot(request.caller.tenant).facets.get(name);
+    const facet = await this.#find(request.caller, ({ facets }) => facets.get(name));
     if (!facet) throw refuse.notFound('facet', name);
     return facet;
   }
 
   @Operation('listFacetVersions')
   async versions(@Incoming() request: GatewayRequest) {
-    const { name, tenant } = this.facet(request);
+    const { name, tenant } = await this.facet(request);
     const versions = await this.parts.registry.facetVersions(name, tenant);
     return {
       revision: this.parts.mirror.revision,
@@ -92,20 +103,28 @@ export class RegistryController {
   }
 
   @Operation('compileFacets')
-  compile(@Incoming() request: GatewayRequest): CompiledContract {
+  compile(@Incoming() request: GatewayRequest): Promise<CompiledContract> {
     const { facets, direction } = request.body as { facets: string[]; direction: 'input' | 'output' };
-    return this.parts.preview.facets(facets, direction, this.parts.mirror.snapshot(request.caller.tenant));
+    return this.parts.live.judge(
+      request.caller.tenant,
+      (snapshot) => this.parts.preview.facets(facets, direction, snapshot),
+      ({ diagnostics }) => diagnostics.length === 0,
+    );
   }
 
-  #capability(capabilityId: string, caller: Caller): RegisteredCapability {
-    const capability = this.parts.mirror.snapshot(caller.tenant).capabilities.get(capabilityId);
+  #find<T>({ tenant }: Caller, look: (snapshot: RegistrySnapshot) => T | undefined): Promise<T | undefined> {
+    return this.parts.live.judge(tenant, look, (found) => found !== undefined);
+  }
+
+  async #capability(capabilityId: string, caller: Caller): Promise<RegisteredCapability> {
+    const capability = await this.#find(caller, ({ capabilities }) => capabilities.get(capabilityId));
     if (!capability) throw refuse.notFound('capability', capabilityId);
     return capability;
   }
 
   /** The shared ones of the default tenant are there to be used, not to be changed by others. */
-  #own(capabilityId: string, caller: Caller): RegisteredCapability {
-    const capability = this.#capability(capabilityId, caller);
+  async #own(capabilityId: string, caller: Caller): Promise<RegisteredCapability> {
+    const capability = await this.#capability(capabilityId, caller);
     if ((capability.tenant ?? 'default') !== caller.tenant) throw refuse.notFound('capability', capabilityId);
     return capability;
   }
@@ -114,7 +133,7 @@ export class RegistryController {
   async #ask<T extends { revision: number }>(prefix: string, question: () => Promise<T>): Promise<T> {
     try {
       const answer = await question();
-      await this.parts.mirror.reached(answer.revision, AbortSignal.timeout(2_000)).catch(() => undefined);
+      await this.parts.mirror.reached(answer.revision, AbortSignal.timeout(SEEN_MS)).catch(() => undefined);
       return answer;
     } catch (error) {
       if (!(error instanceof Rejection) || prefix === '') throw error;

@@ -37,7 +37,8 @@ export class RunsController {
   async delete(@Incoming() request: GatewayRequest): Promise<void> {
     const { runId, status } = await this.parts.runs.summary(request.params['runId']!, request.caller);
     if (!isEnded(status)) throw refuse.runOpen(runId, status);
-    await this.parts.archivist.erase(runId);
+    const { by } = request.caller;
+    await this.parts.deletion.delete(runId, by ? { by } : {});
     this.parts.feeds.forget(runId);
   }
 

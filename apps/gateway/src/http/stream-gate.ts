@@ -49,7 +49,7 @@ export class StreamGate {
   }
 
   #beat(): void {
-    const now = Date.now();
+    const now = performance.now();
     for (const output of this.#open) output.heartbeat(now);
   }
 }

@@ -1,10 +1,9 @@
 import { Controller, Res } from '@nestjs/common';
 import type { ServerResponse } from 'node:http';
-import { ulid } from 'ulid';
 import type { Accepted, TaskEnvelope } from '@flex/contracts';
 import { GatewayParts } from '../gateway-parts.js';
 import { START, RunStream } from '../feed/run-stream.js';
-import { newRunId } from '../runs/run-submission.js';
+import { newId } from '../runs/new-id.js';
 import type { GatewayRequest } from '../security/caller.js';
 import { acceptedRun, runPath } from './links.js';
 import { Incoming, Operation } from './operation.js';
@@ -21,10 +20,11 @@ export class SubmitController {
     @Res({ passthrough: true }) response: ServerResponse,
   ): Promise<Accepted> {
     const { submission, idempotency } = this.parts;
-    const accepted = await idempotency.once(request, newRunId(), async (runId) => {
+    const submit = async (runId: string): Promise<Accepted> => {
       await submission.submit({ runId, ...wishOf(request) });
       return acceptedRun(runId, 'submitted');
-    });
+    };
+    const accepted = await idempotency.once(request, newId(), submit, { repeatable: true });
     response.setHeader('location', runPath(accepted.runId));
     return accepted;
   }
@@ -37,12 +37,13 @@ export class SubmitController {
     let stream: RunStream | undefined;
     const output = gate.enter(request.caller.tenant, response, () => stream?.stop());
     try {
-      const fresh = newRunId();
+      const fresh = newId();
       const hub = await feeds.openNew(fresh);
-      const { runId } = await idempotency.once(request, fresh, async (reserved) => {
+      const submit = async (reserved: string): Promise<{ runId: string }> => {
         await submission.submit({ runId: reserved, ...wishOf(request) });
         return { runId: reserved };
-      });
+      };
+      const { runId } = await idempotency.once(request, fresh, submit, { repeatable: true });
       if (runId !== fresh) feeds.forget(fresh);
       const watched = runId === fresh ? hub : await feeds.open(runId);
       output.begin({ location: runPath(runId), 'x-run-id': runId });
@@ -60,7 +61,7 @@ export class SubmitController {
     @Res({ passthrough: true }) response: ServerResponse,
   ): Promise<Accepted> {
     const { forks, idempotency } = this.parts;
-    const accepted = await idempotency.once(request, newRunId(), async (runId) => {
+    const accepted = await idempotency.once(request, newId(), async (runId) => {
       const { fromSeq, envelope } = request.body as { fromSeq?: number; envelope?: TaskEnvelope };
       await forks.fork({
         runId,
@@ -82,6 +83,3 @@ const wishOf = (request: GatewayRequest) => ({
   caller: request.caller,
   traceparent: request.traceparent,
 });
-
-/** A word that makes a repeat of a request the same event. */
-export const newNonce = (): string => ulid().toLowerCase();

@@ -6,7 +6,7 @@ import type { GatewayRequest } from '../security/caller.js';
 import { versionOf } from './commands.controller.js';
 import { acceptedRun } from './links.js';
 import { Incoming, Operation } from './operation.js';
-import { newNonce } from './submit.controller.js';
+import { newId } from '../runs/new-id.js';
 
 /** Questions to people. */
 @Controller()
@@ -45,7 +45,7 @@ export class TasksController {
     request: GatewayRequest,
     answer: (taskId: string) => Promise<{ runId: string; status: string }>,
   ): Promise<Accepted> {
-    return this.parts.idempotency.once(request, newNonce(), async () => {
+    return this.parts.idempotency.once(request, newId(), async () => {
       const run = await answer(request.params['taskId']!);
       return acceptedRun(run.runId, run.status);
     });

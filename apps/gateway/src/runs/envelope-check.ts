@@ -1,5 +1,7 @@
 import type { RegistrySnapshot, TaskEnvelope, ValidationIssue } from '@flex/contracts';
 import { refuse } from '../http/problems.js';
+import type { ContractSchemas } from './contract-schemas.js';
+import type { LiveSnapshots } from './live-snapshots.js';
 
 /** What is wrong with an envelope as far as it can be told before planning; pure. */
 export type EnvelopeFindings = (envelope: unknown, snapshot?: RegistrySnapshot) => ValidationIssue[];
@@ -8,12 +10,19 @@ export type EnvelopeFindings = (envelope: unknown, snapshot?: RegistrySnapshot) 
 export class EnvelopeCheck {
   constructor(
     private readonly findings: EnvelopeFindings,
-    private readonly snapshotOf: (tenant: string) => RegistrySnapshot | undefined,
+    private readonly registry: LiveSnapshots,
+    private readonly schemas: ContractSchemas,
   ) {}
 
-  /** Throws `invalid_envelope` with pointers into the envelope. */
-  check(envelope: unknown, tenant: string): asserts envelope is TaskEnvelope {
-    const found = this.findings(envelope, this.snapshotOf(tenant));
+  /** Rejects with `invalid_envelope` and pointers into the envelope. */
+  async check(envelope: TaskEnvelope, tenant: string): Promise<void> {
+    const unsound = await this.schemas.faults(envelope);
+    if (unsound.length > 0) throw refuse.invalidEnvelope(unsound);
+    const found = await this.registry.judge(
+      tenant,
+      (snapshot) => this.findings(envelope, snapshot),
+      (issues) => issues.length === 0,
+    );
     if (found.length > 0) throw refuse.invalidEnvelope(found.slice(0, 100));
   }
 }

@@ -1,4 +1,4 @@
-import type { IncomingMessage } from 'node:http';
+import type { IncomingMessage, ServerResponse } from 'node:http';
 import { DEFAULT_TENANT, scopes, type Scope } from '@flex/contracts';
 
 /** Who is asking: for which tenant, with which rights, and how to name it in the log. */
@@ -23,4 +23,6 @@ export interface GatewayRequest extends IncomingMessage {
   body?: unknown;
   query: Record<string, unknown>;
   params: Record<string, string>;
+  /** The answer to it, as Express ties them together. */
+  res?: ServerResponse;
 }

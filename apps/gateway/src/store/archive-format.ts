@@ -1,13 +1,20 @@
 import { promisify } from 'node:util';
 import { constants, gunzip, gzip } from 'node:zlib';
-import type { StoredEvent } from '@flex/contracts';
+import { definitionOf, upcast, type StoredEvent } from '@flex/contracts';
 import type { LogEvent } from '@flex/events';
+import { writtenData } from '../core/written-data.js';
 
 const compress = promisify<Buffer, object, Buffer>(gzip);
 const expand = promisify<Buffer, Buffer>(gunzip);
 
-/** An archived event: what the log held, with its digest; the data's text is byte for byte as it was written. */
-export type ArchivedEvent = StoredEvent & { digest: string };
+/** An archived event: what the log held, with its digest. */
+export type ArchivedEvent = StoredEvent & {
+  digest: string;
+  /** The data's text as it was written, where it is another than that of `JSON.stringify`. */
+  text?: string;
+  /** The data as it was written, where that is an older form than `data`. */
+  written?: unknown;
+};
 
 /** A run's history as compressed JSON lines, one event each, in order. */
 export async function packHistory(events: readonly LogEvent[]): Promise<Buffer> {
@@ -25,17 +32,20 @@ export async function packHistory(events: readonly LogEvent[]): Promise<Buffer> 
       traceparent,
       digest: event.digest(),
     });
-    return `${head.slice(0, -1)},"data":${Buffer.from(event.bytes).toString('utf8')}}`;
+    // Not the bytes themselves: somebody's JSON may have line ends in it.
+    return `${head.slice(0, -1)},${JSON.stringify(writtenData(event.bytes)).slice(1)}`;
   });
   return compress(Buffer.from(lines.join('\n')), { level: constants.Z_BEST_SPEED });
 }
 
+/** What a newer release wrote and this one cannot read is left out, as readers of the log do. */
 export async function unpackHistory(history: Buffer): Promise<ArchivedEvent[]> {
   const text = (await expand(history)).toString('utf8');
-  return text === '' ? [] : text.split('\n').map((line) => JSON.parse(line) as ArchivedEvent);
+  const events = text === '' ? [] : text.split('\n').map((line) => JSON.parse(line) as ArchivedEvent);
+  return events.filter(({ type, version }) => version <= (definitionOf(type)?.version ?? 0)).map(current);
 }
 
-/** The data's text of an archived line, for checking the digest. */
-export async function archivedLines(history: Buffer): Promise<string[]> {
-  return (await expand(history)).toString('utf8').split('\n');
+function current(event: ArchivedEvent): ArchivedEvent {
+  const data = upcast(event.type, event.version, event.data);
+  return data === event.data ? event : ({ ...event, data, written: event.data } as ArchivedEvent);
 }

@@ -21,8 +21,6 @@ export interface RunsTable {
   last_seq: Big;
   /** What the next event folds into (core/run-row.ts). */
   state: ColumnType<unknown, string, string>;
-  archived_at: ColumnType<Date | null, Date | null, Date | null>;
-  purged_at: ColumnType<Date | null, Date | null, Date | null>;
 }
 
 export interface TasksTable {
@@ -38,14 +36,17 @@ export interface TasksTable {
   task: ColumnType<unknown, string, string>;
 }
 
-/** One row per ended run: its whole history, compressed (store/archive-format.ts). */
+/** One row per ended run: its whole history, compressed (store/archive-format.ts). No read model: rebuilding keeps it. */
 export interface ArchiveTable {
   run_id: string;
   tenant: string;
   events: number;
   last_seq: Big;
+  ended_at: Big;
   history: Buffer;
   archived_at: Generated<Date>;
+  /** When it left the log. */
+  purged_at: ColumnType<Date | null, Date | null, Date | null>;
 }
 
 export interface CheckpointsTable {
@@ -63,7 +64,13 @@ export interface IdempotencyTable {
   created_at: Generated<Date>;
 }
 
+export interface SecretsTable {
+  name: string;
+  secret: Buffer;
+}
+
 export interface GatewayDatabase {
+  'gateway.secrets': SecretsTable;
   'gateway.runs': RunsTable;
   'gateway.tasks': TasksTable;
   'gateway.archive': ArchiveTable;
@@ -143,5 +150,26 @@ export const migrations: Migrations = {
         primary key (tenant, key)
       )`.execute(db);
     await sql`create index idempotency_age on gateway.idempotency (created_at)`.execute(db);
+  },
+  /** What happened to a run's history is no fact of the log: it moves to the archive, and `runs` is a fold and no more. */
+  '0002-runs-are-a-fold': async (db) => {
+    await sql`alter table gateway.archive add column ended_at bigint, add column purged_at timestamptz`.execute(db);
+    await sql`update gateway.archive a set ended_at = r.ended_at, purged_at = r.purged_at
+      from gateway.runs r where r.run_id = a.run_id`.execute(db);
+    await sql`update gateway.archive set ended_at = 0 where ended_at is null`.execute(db);
+    await sql`alter table gateway.archive alter column ended_at set not null`.execute(db);
+    await sql`alter table gateway.runs drop column archived_at, drop column purged_at`.execute(db);
+    await sql`create index runs_ended on gateway.runs (last_seq) where ended_at is not null`.execute(db);
+    await sql`create index archive_to_purge on gateway.archive (ended_at) where purged_at is null`.execute(db);
+  },
+  '0003-secrets': async (db) => {
+    await sql`create table gateway.secrets (name text primary key, secret bytea not null)`.execute(db);
+  },
+  '0004-open-runs': async (db) => {
+    await sql`create index runs_open on gateway.runs (tenant) where ended_at is null`.execute(db);
+  },
+  /** As it was given: `jsonb` has no NUL and no halves of characters, and an answer may quote what somebody sent. */
+  '0005-answers-verbatim': async (db) => {
+    await sql`alter table gateway.idempotency alter column answer type json using answer::text::json`.execute(db);
   },
 };

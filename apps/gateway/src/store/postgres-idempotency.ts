@@ -1,25 +1,33 @@
 import { createHash } from 'node:crypto';
-import type { Kysely } from 'kysely';
+import { sql, type Kysely } from 'kysely';
 import { refuse } from '../http/problems.js';
 import type { GatewayRequest } from '../security/caller.js';
 import type { GatewayDatabase } from './gateway-schema.js';
 
 const KEY = /^[\x21-\x7e]{1,200}$/;
 /** A first request that took longer has died on the way; a repeat takes its place under the same reserved id. */
-const ABANDONED_MS = 30_000;
+const ABANDONED_SECONDS = 30;
+const KEPT_SECONDS = 86_400;
+
+/** Written so many seconds ago or more; the database knows, whichever replica asks. */
+const olderThan = (seconds: number) => sql<boolean>`created_at <= now() - make_interval(secs => ${seconds})`;
 
 /** Requests with an `Idempotency-Key` are carried out once; a repeat gets the answer of the first. Kept for a day. */
 export class Idempotency {
   constructor(private readonly db: Kysely<GatewayDatabase>) {}
 
-  /** `reserve` is an id for what will be made; the same one is given again when a request is repeated. */
+  /**
+   * `reserve` is an id for what will be made; the same one is given again when a request is repeated. What is `repeatable`
+   * under one id (the log takes a submission once) need not wait for a first request that may have died with its replica.
+   */
   async once<T>(
     request: GatewayRequest,
     reserve: string,
-    run: (reserved: string, repeated: boolean) => Promise<T>,
+    run: (reserved: string) => Promise<T>,
+    { repeatable = false } = {},
   ): Promise<T> {
     const key = request.headers['idempotency-key'];
-    if (typeof key !== 'string' || key === '') return run(reserve, false);
+    if (typeof key !== 'string' || key === '') return run(reserve);
     if (!KEY.test(key))
       throw refuse.invalidQuery([
         { pointer: '/idempotency-key', message: 'must be 1 to 200 visible ASCII characters' },
@@ -32,18 +40,22 @@ export class Idempotency {
       .onConflict((conflict) => conflict.columns(['tenant', 'key']).doNothing())
       .returning('run_id')
       .executeTakeFirst();
-    if (inserted) return this.#first(tenant, key, () => run(reserve, false));
+    if (inserted) return this.#first(tenant, key, () => run(reserve));
     const row = await this.db
       .selectFrom('gateway.idempotency')
       .selectAll()
+      .select(olderThan(ABANDONED_SECONDS).as('abandoned'))
       .where('tenant', '=', tenant)
       .where('key', '=', key)
       .executeTakeFirst();
-    if (!row) return run(reserve, false);
+    if (!row) return run(reserve);
     if (row.fingerprint !== fingerprint) throw refuse.idempotencyKeyReused();
-    if (row.status !== null) return row.answer === null ? run(row.run_id, true) : (row.answer as T);
-    if (Date.now() - row.created_at.getTime() < ABANDONED_MS) throw refuse.idempotencyBusy();
-    return this.#first(tenant, key, () => run(row.run_id, true));
+    if (row.status !== null) {
+      request.res?.setHeader('idempotency-replayed', 'true');
+      return row.answer === null ? run(row.run_id) : (row.answer as T);
+    }
+    if (!repeatable && !row.abandoned) throw refuse.idempotencyBusy();
+    return this.#first(tenant, key, () => run(row.run_id));
   }
 
   async #first<T>(tenant: string, key: string, run: () => Promise<T>): Promise<T> {
@@ -63,10 +75,7 @@ export class Idempotency {
 
   /** Forgets keys older than a day. */
   async clean(): Promise<void> {
-    await this.db
-      .deleteFrom('gateway.idempotency')
-      .where('created_at', '<', new Date(Date.now() - 86_400_000))
-      .execute();
+    await this.db.deleteFrom('gateway.idempotency').where(olderThan(KEPT_SECONDS)).execute();
   }
 }
 

@@ -99,6 +99,16 @@ export class PostgresListings {
     }
   }
 
+  async openRunsOf(tenant: string): Promise<number> {
+    const { open } = await this.db
+      .selectFrom('gateway.runs')
+      .select((count) => count.fn.countAll<string>().as('open'))
+      .where('tenant', '=', tenant)
+      .where('ended_at', 'is', null)
+      .executeTakeFirstOrThrow();
+    return Number(open);
+  }
+
   /** Runs with labels that are open, or had events after a sequence. */
   async runsSince(tenant: string, labels: Record<string, string>, seq: number): Promise<string[]> {
     const rows = await this.db

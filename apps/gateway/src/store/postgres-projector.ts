@@ -1,15 +1,6 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { sql, type Kysely, type Transaction } from 'kysely';
-import type { StoredEvent } from '@flex/contracts';
-import {
-  decodeDelivered,
-  LOG_STREAM,
-  OrderedReader,
-  parseSubject,
-  reasonOf,
-  type Delivered,
-  type EventLog,
-} from '@flex/events';
+import { LOG_STREAM, OrderedReader, parseSubject, reasonOf, type Delivered, type EventLog } from '@flex/events';
 import type { Logger } from '@flex/events/service';
 import {
   foldRow,
@@ -22,25 +13,27 @@ import {
 } from '../core/run-row.js';
 import { restoreFromArchive } from './archive-restore.js';
 import type { GatewayDatabase } from './gateway-schema.js';
+import type { PostgresArchivist } from './postgres-archivist.js';
+import { storedCheckpoint } from './postgres-checkpoints.js';
 import { lockLeadership, type Leadership } from './postgres-leadership.js';
 import { loadRows, saveRows } from './postgres-run-rows.js';
 import { applyTaskChange } from './postgres-task-rows.js';
+import { isDataFault, saveListing } from './save-listing.js';
+import { soundEvent } from './sound-event.js';
 
-/** Only the latest state of each run within this time is written. */
+/** Whatever comes within this time is one batch, of which only the latest state of each run is written. */
 const FLUSH_MS = 250;
 const MAX_BATCH = 5_000;
 const CACHED_ROWS = 20_000;
 const CHECKPOINT = 'read-models';
 const RETRY_MS = 1_000;
+const DELETED = 'run.deleted';
 
 type Db = Kysely<GatewayDatabase>;
 interface Change {
   row: RunRow;
   change: TaskChange;
 }
-
-/** SQLSTATE class 22: the data, not the database; trying again cannot help. */
-const isDataFault = (error: unknown): boolean => String((error as { code?: unknown }).code ?? '').startsWith('22');
 
 /**
  * Keeps the read models in Postgres current: one replica at a time, in order, from a checkpoint that is written in the
@@ -49,15 +42,18 @@ const isDataFault = (error: unknown): boolean => String((error as { code?: unkno
 export class PostgresProjector {
   readonly #rows = new Map<string, RunRow>();
   #checkpoint = 0;
+  /** The checkpoint that lies in Postgres as far as this leader knows. */
+  #stored = 0;
   #leading = false;
 
   constructor(
     private readonly log: EventLog,
     private readonly db: Db,
+    private readonly archivist: PostgresArchivist,
     private readonly logger: Logger,
     private readonly signal: AbortSignal,
-    /** Called after each commit with the runs that ended or wait for others. */
-    private readonly onCommitted: (rows: RunRow[]) => void,
+    /** Called after each commit with the rows that changed, and without when this replica begins to lead. */
+    private readonly onCommitted: (rows?: RunRow[]) => void,
   ) {}
 
   get leading(): boolean {
@@ -89,23 +85,29 @@ export class PostgresProjector {
 
   async #lead(signal: AbortSignal): Promise<void> {
     this.#checkpoint = await this.#loadCheckpoint();
-    if (this.#checkpoint === 0) await restoreFromArchive(this.db, signal);
+    if (this.#checkpoint === 0) await restoreFromArchive(this.db, this.logger, signal);
+    // The leader before may have died between a commit and what follows from it.
+    this.onCommitted();
+    const end = await this.log.lastSeq();
+    let attached!: (pending?: number) => void;
+    const pending = new Promise<number | undefined>((resolve) => (attached = resolve));
+    signal.addEventListener('abort', () => attached(), { once: true });
     const reader = new OrderedReader({
       nc: this.log.nc,
       stream: LOG_STREAM,
-      filters: rowEvents.map((type) => `${type}.>`),
+      filters: [...rowEvents, DELETED].map((type) => `${type}.>`),
       fromSeq: this.#checkpoint + 1,
       signal,
+      paceMs: () => FLUSH_MS,
+      onAttached: (start) => attached(start.pending),
     });
     try {
+      // Nothing to project is progress, too: whoever waits for the checkpoint would wait for the next run.
+      if ((await pending) === 0 && end > this.#checkpoint) await this.#advance([], [], end);
       for (;;) {
         const batch = await reader.take(MAX_BATCH);
         if (!batch) return;
-        const started = Date.now();
-        await this.#project(batch);
-        // Whatever comes in the meantime is one batch: a busy log costs few transactions.
-        const rest = FLUSH_MS - (Date.now() - started);
-        if (rest > 0 && batch.length < MAX_BATCH) await delay(rest, undefined, { signal }).catch(() => undefined);
+        await this.#project(batch, end);
       }
     } finally {
       reader.close();
@@ -113,26 +115,38 @@ export class PostgresProjector {
   }
 
   async #loadCheckpoint(): Promise<number> {
-    const row = await this.db
-      .selectFrom('gateway.checkpoints')
-      .select('seq')
-      .where('name', '=', CHECKPOINT)
-      .executeTakeFirst();
-    const stored = Number(row?.seq ?? 0);
-    // A log that was lost and began again has lower sequences than the checkpoint: start over.
-    return stored > (await this.log.lastSeq()) ? 0 : stored;
+    this.#stored = await storedCheckpoint(this.db, CHECKPOINT);
+    const lastSeq = await this.log.lastSeq();
+    if (this.#stored <= lastSeq) return this.#stored;
+    // A log that was lost, or restored from an older copy than Postgres. What is listed may never have happened there:
+    // everything is made again from what log and archive have.
+    this.logger.warn({ checkpoint: this.#stored, lastSeq }, 'the log is behind the read models, which are made again');
+    await this.db.transaction().execute(async (trx) => {
+      await trx.deleteFrom('gateway.tasks').execute();
+      await trx.deleteFrom('gateway.runs').execute();
+    });
+    return 0;
   }
 
-  async #project(batch: readonly Delivered[]): Promise<void> {
+  async #project(batch: readonly Delivered[], end: number): Promise<void> {
     await this.#cacheRows(batch);
     const touched = new Set<RunRow>();
     const changes: Change[] = [];
+    const deleted = new Map<string, number>();
     for (const delivered of batch) {
       const subject = parseSubject(delivered.message.subject);
       if (!subject) continue;
+      if (subject.type === DELETED) {
+        // Only a sound one deletes: what breaks its contract is put aside, by whoever owns the run.
+        if (!(await soundEvent(this.log, delivered))) continue;
+        deleted.set(subject.runId, delivered.delivery.seq);
+        touched.delete(this.#rows.get(subject.runId)!);
+        this.#rows.delete(subject.runId);
+        continue;
+      }
       const row = this.#rows.get(subject.runId) ?? newRow(subject.runId);
       this.#rows.set(subject.runId, row);
-      const event = parsedRowEvents.has(subject.type) ? await this.#decode(delivered) : undefined;
+      const event = parsedRowEvents.has(subject.type) ? await soundEvent(this.log, delivered) : undefined;
       if (parsedRowEvents.has(subject.type) && !event) continue;
       const { seq, time } = delivered.delivery;
       const change = foldRow(row, { type: subject.type as RowEventType, runId: subject.runId, seq, time, event });
@@ -141,59 +155,52 @@ export class PostgresProjector {
       touched.add(row);
       if (change) changes.push({ row, change });
     }
-    const checkpoint = batch.at(-1)!.delivery.seq;
-    const rows = [...touched];
+    // Before the checkpoint moves: what was begun by somebody who died then is finished here.
+    for (const [runId, seq] of deleted) await this.archivist.erase(runId, seq);
+    const kept = changes.filter(({ row }) => !deleted.has(row.runId));
+    const { seq, pending } = batch.at(-1)!.delivery;
+    await this.#advance([...touched], kept, pending === 0 ? Math.max(seq, end) : seq);
+    this.#forget();
+  }
+
+  async #advance(rows: RunRow[], changes: Change[], checkpoint: number): Promise<void> {
     try {
       await this.#commit(rows, changes, checkpoint);
     } catch (error) {
       if (!isDataFault(error)) throw error;
       await this.#commitOneByOne(rows, changes, checkpoint);
     }
-    this.#checkpoint = checkpoint;
+    this.#checkpoint = this.#stored = checkpoint;
     this.onCommitted(rows);
-    this.#forget();
   }
 
-  async #commit(rows: RunRow[], changes: Change[], checkpoint?: number): Promise<void> {
+  async #commit(rows: RunRow[], changes: Change[], checkpoint: number): Promise<void> {
     await this.db.transaction().execute(async (trx) => {
       await saveRows(trx, rows);
       for (const { row, change } of changes) await applyTaskChange(trx, row.runId, change);
-      if (checkpoint !== undefined) await this.#saveCheckpoint(trx, checkpoint);
+      await this.#saveCheckpoint(trx, checkpoint);
     });
   }
 
   /** Something that Postgres does not take must not hold up everybody else for ever. */
   async #commitOneByOne(rows: RunRow[], changes: Change[], checkpoint: number): Promise<void> {
     for (const row of rows) {
-      try {
-        await this.#commit(
-          [row],
-          changes.filter((change) => change.row === row),
-        );
-      } catch (error) {
-        if (!isDataFault(error)) throw error;
-        this.logger.error({ runId: row.runId, reason: reasonOf(error) }, 'a run cannot be listed');
-      }
+      const mine = changes.filter((change) => change.row === row).map(({ change }) => change);
+      for (const reason of await saveListing(this.db, row, mine))
+        this.logger.error({ runId: row.runId, reason }, 'something of a run cannot be listed');
     }
     await this.#commit([], [], checkpoint);
   }
 
+  /** Moves it from where this leader put it: another leader, or emptied tables, make the whole transaction void. */
   async #saveCheckpoint(trx: Transaction<GatewayDatabase>, seq: number): Promise<void> {
-    await trx
-      .insertInto('gateway.checkpoints')
-      .values({ name: CHECKPOINT, seq })
-      .onConflict((conflict) => conflict.column('name').doUpdateSet({ seq }))
-      .execute();
+    const { rows } = await sql`
+      insert into gateway.checkpoints as held (name, seq) select ${CHECKPOINT}, ${seq}::bigint
+        where ${this.#stored}::bigint = 0 or exists (select 1 from gateway.checkpoints where name = ${CHECKPOINT})
+      on conflict (name) do update set seq = excluded.seq where held.seq = ${this.#stored}::bigint
+      returning 1`.execute(trx);
+    if (rows.length === 0) throw new Error('the read models were emptied, or somebody else leads by now');
     await sql`select pg_notify('flex_gateway', ${String(seq)})`.execute(trx);
-  }
-
-  async #decode({ message, delivery }: Delivered): Promise<StoredEvent | undefined> {
-    try {
-      return (await decodeDelivered(message, delivery.seq, delivery.time, this.log.claims)) as unknown as StoredEvent;
-    } catch (error) {
-      this.logger.warn({ seq: delivery.seq, reason: reasonOf(error) }, 'unreadable message skipped');
-      return undefined;
-    }
   }
 
   async #cacheRows(batch: readonly Delivered[]): Promise<void> {

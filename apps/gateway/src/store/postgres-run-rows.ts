@@ -45,9 +45,7 @@ export async function saveRows(db: Db, rows: readonly RunRow[]): Promise<void> {
       ended_at: row.endedAt ?? null,
       first_seq: row.firstSeq,
       last_seq: row.lastSeq,
-      state: JSON.stringify(row.state),
-      archived_at: null,
-      purged_at: null,
+      state: clean(JSON.stringify(row.state)),
     }));
     await db
       .insertInto('gateway.runs')

@@ -17,7 +17,7 @@ export async function applyTaskChange(db: Kysely<GatewayDatabase>, runId: string
         assignee: optional(task.assignment?.assignee),
         role: optional(task.assignment?.role),
         requested_at: task.requestedAt,
-        due_at: task.dueAt === undefined ? null : Math.round(task.dueAt),
+        due_at: dueAt(task.dueAt),
         task: clean(JSON.stringify(task)),
       };
       await db
@@ -59,6 +59,12 @@ export async function applyTaskChange(db: Kysely<GatewayDatabase>, runId: string
     }
   }
 }
+
+/** A moment that the column cannot hold is as good as never. */
+const dueAt = (time: number | undefined): number | null => {
+  const rounded = Math.round(time ?? Number.NaN);
+  return Number.isSafeInteger(rounded) ? rounded : null;
+};
 
 const optional = (text: string | undefined): string | null => (text === undefined ? null : clean(text));
 const update = (db: Kysely<GatewayDatabase>, status: 'answered' | 'closed', patch: object) =>

@@ -1,5 +1,5 @@
 import type { Acceptance, FacetValues, Json, NormalizedRuntimePolicy, PlanNode, TriggerKind } from '@flex/contracts';
-import { performerOf } from './performer.js';
+import { performerOf } from '@flex/planning';
 import type { Step } from './step.js';
 
 type About = {

@@ -1,7 +1,10 @@
-import type { PlannerDraft, RegistrySnapshot } from '@flex/contracts';
+import type { PlannerDraft, RegistrySnapshot, StoredEvent, TaskEnvelope } from '@flex/contracts';
 import { normalizePolicies } from '@flex/planning';
 import { Scenario } from '../simulation/scenario.js';
 import { registry } from '../simulation/world.js';
+import { decide } from './decide.js';
+import { initial } from './evolve.js';
+import { defaultSettings } from './step.js';
 
 const node = (id: string, more: Partial<PlannerDraft['nodes'][number]> = {}): PlannerDraft['nodes'][number] => ({
   id,
@@ -36,6 +39,29 @@ describe('execution', () => {
     expect(run.last('node.dispatched')!.data.accepted).toEqual([{ nodeId: 'a', attempt: 1 }]);
     expect(run.report('b', fine).then()).toEqual(['run.completed']);
     expect(run.last('run.completed')!.data.output).toEqual({ text: 'fine' });
+  });
+
+  it('decides a plan and the steps that start at once together, but nothing beyond a review', () => {
+    const first = (more: Partial<TaskEnvelope>): string[] => {
+      const data = {
+        envelope: {
+          objective: 'test',
+          outputContract: { mode: 'facets', facets: ['text'] },
+          plan: chain('a', 'b'),
+          ...more,
+        },
+        tenant: 'default',
+        correlationId: 'c',
+      };
+      const submitted = { type: 'run.submitted', runId: 'r', id: 's', seq: 7, time: 7, version: 1, data };
+      const state = initial(submitted as unknown as StoredEvent<'run.submitted'>);
+      const before = structuredClone(state);
+      const events = decide(state, { now: 7, registry, settings: defaultSettings });
+      expect(state).toEqual(before);
+      return events.map(({ type }) => type);
+    };
+    expect(first({})).toEqual(['plan.generated', 'node.dispatched']);
+    expect(first({ review: true })).toEqual(['plan.generated']);
   });
 
   it('runs independent nodes in parallel and joins them', () => {
@@ -386,6 +412,32 @@ describe('people', () => {
     run.wait();
     expect(run.last('hitl.closed')!.data).toMatchObject({ taskId: second, outcome: 'timed_out' });
     expect(run.last('hitl.requested')!.data.task).toMatchObject({ round: 2 });
+  });
+
+  it('a reviewer asks for branches: the review is answered, and a planner makes the next version with them', () => {
+    const run = new Scenario({ plan: chain('a'), review: true });
+    run.then();
+    const branches = [
+      { id: 'bold', label: 'Bold' },
+      { id: 'calm', label: 'Calm', inputs: { tone: 'calm' } },
+    ];
+    const taskId = run.last('hitl.requested')!.data.task.taskId;
+    run.given('plan.review_resolved', { taskId, decision: 'edit', branches, comment: 'Two of them' });
+    expect(run.then()).toEqual(['plan.requested', 'hitl.closed']);
+    const asked = run.last('plan.requested')!.data;
+    expect(asked).toMatchObject({
+      phase: 'replan',
+      cause: { kind: 'review', taskId, rationale: 'Two of them' },
+      replan: { baseVersion: 1, completed: [], branchRequests: branches },
+    });
+    expect(run.dispatched()).toEqual([]);
+    run.given('plan.drafted', {
+      requestId: asked.requestId,
+      attempt: 1,
+      delta: { baseVersion: 1, operations: [{ op: 'addNode', node: node('b', { branchId: 'bold' }) }] },
+    });
+    expect(run.then()).toEqual(['plan.updated', 'node.dispatched', 'node.dispatched']);
+    expect(run.last('plan.updated')!.data).toMatchObject({ version: 2, cause: { kind: 'review', taskId } });
   });
 
   it('reviews the plan first: approval starts it, an edit makes the next version, a rejection ends the run', () => {

@@ -1,6 +1,7 @@
-import type { NewEvent } from '@flex/contracts';
+import type { NewEvent, StoredEvent } from '@flex/contracts';
 import { decideBudget } from './budget-decisions.js';
 import { fail } from './ending.js';
+import { evolve } from './evolve.js';
 import { decideFinish } from './finish-decisions.js';
 import { decideFallen, decideLate, decideReady, decideReports, skipDead } from './node-decisions.js';
 import {
@@ -12,7 +13,7 @@ import {
   startPlanning,
 } from './plan-decisions.js';
 import { decideActions, decideLost, decideSignals } from './policy-decisions.js';
-import { isHeld, type RunState } from './state.js';
+import { copyState, isHeld, type RunState } from './state.js';
 import { Step, type World } from './step.js';
 import { decideTasks } from './task-decisions.js';
 
@@ -21,6 +22,11 @@ import { decideTasks } from './task-decisions.js';
  * state in which they already happened gives none. Never changes the state.
  */
 export function decide(state: RunState, world: World): NewEvent[] {
+  const events = decideNext(state, world);
+  return events.some(({ type }) => type === 'plan.generated') ? withFirstSteps(state, world, events) : events;
+}
+
+function decideNext(state: RunState, world: World): NewEvent[] {
   if (state.ended) return [];
   const step = new Step(state, world);
   if (state.cancelRequested) {
@@ -43,6 +49,22 @@ export function decide(state: RunState, world: World): NewEvent[] {
     if (step.ended) break;
   }
   return step.finish();
+}
+
+/** Plans of up to this many nodes are looked ahead; for larger ones the second fold costs more than the way it saves. */
+const LOOK_AHEAD_NODES = 100;
+
+/**
+ * The first plan with the steps that start at once, in one decision: they need not wait for the plan to come back through
+ * the log. Whatever else would follow from the plan (a review, policies on the start, a limit) is decided when it is there.
+ */
+function withFirstSteps(state: RunState, world: World, events: NewEvent[]): NewEvent[] {
+  const { plan } = (events.find(({ type }) => type === 'plan.generated') as NewEvent<'plan.generated'>).data;
+  if (plan.nodes.length > LOOK_AHEAD_NODES) return events;
+  const next = copyState(state);
+  for (const event of events) evolve(next, { ...event, version: 1, seq: state.seq, time: state.time } as StoredEvent);
+  const steps = decideNext(next, world);
+  return steps.every(({ type }) => type === 'node.dispatched') ? [...events, ...steps] : events;
 }
 
 /** In this order: answers and verdicts before work, so that nothing starts between a trigger and its consequence. */

@@ -46,4 +46,25 @@ describe('a derived node', () => {
     expect(run.then()).toContain('run.completed');
     expect(run.last('run.completed')!.data.output).toEqual({ text: 'better' });
   });
+
+  it('stays without its capability until a plan does without that: a plan made for another reason settles nothing', () => {
+    const first = { id: 'first', kind: 'execution' as const, capabilityId: 'sim.two', label: 'first', inputFacets: [] };
+    const nodes = [{ ...first, outputFacets: ['text', 'score'] }, ...plan.nodes];
+    const run = new Scenario({ plan: { nodes, edges: [{ from: 'first', to: 'weak' }, ...plan.edges!] } });
+    run.then();
+    run.given('run.replan_requested', { rationale: 'shorter' });
+    const { requestId, attempt } = run.last('plan.requested')!.data;
+    run.given('run.capability_lost', { capabilityId: 'sim.one', nodes: ['weak'] });
+    run.then();
+    run.given('plan.drafted', {
+      requestId,
+      attempt,
+      delta: { baseVersion: 1, operations: [{ op: 'replaceNode', node: { ...nodes[1]!, label: 'Weak, shorter' } }] },
+    });
+    expect(run.then()).toEqual(['plan.updated', 'plan.requested']);
+    expect(run.last('plan.requested')!.data).toMatchObject({
+      cause: { kind: 'capability_lost', nodeId: 'weak' },
+      replan: { exclude: ['sim.one'] },
+    });
+  });
 });

@@ -1,15 +1,16 @@
 import { noPolicies, unreachable, type StoredEvent } from '@flex/contracts';
-import { mergeDelta } from '@flex/planning';
 import { isFinal } from './is-final.js';
 import { dueAt, softDue } from './due.js';
-import { accept, acceptAll, cancel, end, forget, giveWay, isDone, openGate, remove, setBack } from './fold-nodes.js';
+import { accept, acceptAll, cancel, end, giveWay, openGate, setBack } from './fold-nodes.js';
 import { closeTask, openTask, done } from './fold-people.js';
-import { planRequested, usePlan } from './fold-plan.js';
+import { planRequested, planUpdated, usePlan } from './fold-plan.js';
+import { signalled } from './fold-signals.js';
 import { isFinished } from './progress.js';
-import { NEVER, type RunState, type Signal } from './state.js';
+import { spend } from './spend.js';
+import { NEVER, type RunState } from './state.js';
 
 /** Raised when the same events fold to something else than before: snapshots of before are then not read. */
-export const FOLD_VERSION = 1;
+export const FOLD_VERSION = 2;
 
 /** The state of a run of which nothing is known but its submission. */
 export function initial(event: StoredEvent<'run.submitted'>): RunState {
@@ -22,6 +23,7 @@ export function initial(event: StoredEvent<'run.submitted'>): RunState {
     time: event.time,
     submittedAt: event.time,
     envelope,
+    traceparent: event.traceparent,
     waitsForThread: (after?.length ?? 0) > 0,
     nodes: new Map(),
     ready: new Set(),
@@ -71,6 +73,7 @@ export function evolve(state: RunState, event: StoredEvent): void {
     case 'partition.claimed':
     case 'timer.set':
     case 'timer.fired':
+    case 'run.deleted':
     case 'node.started':
     case 'node.progressed':
     case 'validation.failed':
@@ -102,6 +105,7 @@ export function evolve(state: RunState, event: StoredEvent): void {
           taskId: event.data.taskId,
           resolution: event.data.decision,
           operations: event.data.operations,
+          branches: event.data.branches,
           baseVersion: event.data.baseVersion,
           comment: event.data.comment,
           by: event.data.by,
@@ -114,12 +118,7 @@ export function evolve(state: RunState, event: StoredEvent): void {
       return;
     }
     case 'policy.signalled':
-      if (event.data.kind === 'metric' && event.data.metric !== undefined && event.data.value !== undefined)
-        state.metrics[event.data.metric] = event.data.value;
-      for (const [facet, value] of Object.entries(event.data.facets ?? {}))
-        state.facets.set(facet, { value, from: ['signal'] });
-      if (isRelevant(state, event.data)) state.signals.push({ ...event.data, seq: event.seq });
-      return;
+      return signalled(state, event);
     case 'policy.normalized':
       state.policies ??= event.data.policies;
       return;
@@ -186,21 +185,8 @@ export function evolve(state: RunState, event: StoredEvent): void {
       if (event.data.policies) state.policies = event.data.policies;
       state.planning = undefined;
       return usePlan(state, event.data.plan);
-    case 'plan.updated': {
-      if (!state.plan || event.data.previousVersion !== state.plan.version) return;
-      spend(state, event.data.usage);
-      const plan = mergeDelta(state.plan, event.data.delta, { cause: event.data.cause });
-      for (const nodeId of event.data.delta.cancelNodes) cancel(state, nodeId);
-      for (const node of event.data.delta.replaceNodes) forget(state, node.id);
-      for (const nodeId of event.data.delta.removeNodes) remove(state, nodeId);
-      state.planning = undefined;
-      state.goalFailed = undefined;
-      state.lost = state.lost.filter((lost) =>
-        plan.nodes.some((node) => node.capabilityId === lost.capabilityId && !isDone(state, node.id)),
-      );
-      state.edits = state.edits.filter((edit) => String(edit.seq) !== event.data.requestId);
-      return usePlan(state, plan);
-    }
+    case 'plan.updated':
+      return planUpdated(state, event);
     case 'node.dispatched': {
       acceptAll(state, event.data.accepted);
       const run = state.nodes.get(event.data.nodeId);
@@ -282,9 +268,6 @@ export function evolve(state: RunState, event: StoredEvent): void {
         state.lost.push({ capabilityId: event.data.capabilityId, seq: event.seq });
       if (!state.excluded.includes(event.data.capabilityId)) state.excluded.push(event.data.capabilityId);
       return;
-    case 'run.started':
-      if (state.review) state.review.done = true;
-      return;
     case 'run.paused':
       state.paused = event.data;
       state.pauseRequested = undefined;
@@ -330,30 +313,9 @@ function evolveSmall(state: RunState, event: StoredEvent): void {
   }
 }
 
-/** Whether anything can come of a signal: what nobody waits for is not kept. */
-function isRelevant(state: RunState, signal: Omit<Signal, 'seq'>): boolean {
-  if (signal.kind === 'message') return signal.replan !== false;
-  return (state.policies?.runtime ?? []).some(
-    (policy) =>
-      policy.enabled &&
-      (signal.kind === 'manual'
-        ? policy.trigger.kind === 'manual' && (signal.policyId === undefined || policy.id === signal.policyId)
-        : policy.trigger.kind === 'onMetricBelow' && policy.trigger.metric === signal.metric),
-  );
-}
-
 function finish(state: RunState, ended: NonNullable<RunState['ended']>): void {
   state.ended = ended;
   state.due = NEVER;
-}
-
-function spend(
-  state: RunState,
-  usage: { inputTokens?: number; outputTokens?: number; cost?: number } | undefined,
-): void {
-  if (!usage) return;
-  state.spent.tokens += (usage.inputTokens ?? 0) + (usage.outputTokens ?? 0);
-  state.spent.cost += usage.cost ?? 0;
 }
 
 function dropEdit(state: RunState, requestId: string): void {

@@ -1,8 +1,10 @@
 import { type PlanGraph, type StoredEvent } from '@flex/contracts';
+import { mergeDelta, performerOf } from '@flex/planning';
 import { dueAt } from './due.js';
-import { acceptAll } from './fold-nodes.js';
+import { acceptAll, cancel, forget, isDone, remove } from './fold-nodes.js';
 import { done } from './fold-people.js';
 import { recount } from './progress.js';
+import { spend } from './spend.js';
 import { type RunState } from './state.js';
 
 export function planRequested(state: RunState, event: StoredEvent<'plan.requested'>): void {
@@ -40,6 +42,24 @@ export function planRequested(state: RunState, event: StoredEvent<'plan.requeste
 
 /** How long a planner may take for one attempt. */
 export const PLANNER_TIMEOUT_MS = 120_000;
+
+/** The next version: what it takes away or changes begins anew, everything else goes on as it is. */
+export function planUpdated(state: RunState, { data }: StoredEvent<'plan.updated'>): void {
+  if (!state.plan || data.previousVersion !== state.plan.version) return;
+  spend(state, data.usage);
+  const plan = mergeDelta(state.plan, data.delta, { cause: data.cause });
+  for (const nodeId of data.delta.cancelNodes) cancel(state, nodeId);
+  for (const node of data.delta.replaceNodes) forget(state, node.id);
+  for (const nodeId of data.delta.removeNodes) remove(state, nodeId);
+  state.planning = undefined;
+  state.goalFailed = undefined;
+  // A loss that nobody waits for any more is settled, also one that a derived node was waiting for.
+  state.lost = state.lost.filter((lost) =>
+    plan.nodes.some((node) => performerOf(node) === lost.capabilityId && !isDone(state, node.id)),
+  );
+  state.edits = state.edits.filter((edit) => String(edit.seq) !== data.requestId);
+  return usePlan(state, plan);
+}
 
 export function usePlan(state: RunState, plan: PlanGraph): void {
   state.plan = plan;

@@ -32,7 +32,7 @@ describe('stored forms that must be readable for ever', () => {
 
   it.each(files)('%s is read by the current definition', (file) => {
     const golden = read(file);
-    const { data } = upcast(golden.type, golden.version, golden.data);
+    const data = upcast(golden.type, golden.version, golden.data);
     expect(validateEvent(golden.type, data)).toEqual([]);
   });
 

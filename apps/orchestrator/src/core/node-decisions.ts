@@ -1,12 +1,11 @@
 import { capabilityKey, type Failure, type FacetValues, type HumanTask, type PlanNode } from '@flex/contracts';
-import { evaluateMapping, holds } from '@flex/planning';
+import { evaluateMapping, holds, performerOf } from '@flex/planning';
 import { askPolicies, completionPolicies } from './ask-policies.js';
 import { actOnBudget, wouldCross } from './budget-decisions.js';
 import { conditionOver, outputIssues, resolveInputs, toKeys } from './data.js';
 import { fail } from './ending.js';
 import { softDue } from './due.js';
 import { occasionId } from './occasion.js';
-import { performerOf } from './performer.js';
 import { replan } from './plan-request.js';
 import { TAKEN } from './progress.js';
 import { indexOf, isHeld, type NodeRun } from './state.js';

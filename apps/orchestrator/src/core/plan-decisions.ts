@@ -1,4 +1,4 @@
-import type { EventData, PlanCause, PlannerDiagnostic, PlanGraph } from '@flex/contracts';
+import type { EventData, PlanCause, PlannerDiagnostic, PlanGraph, TaskAnswer } from '@flex/contracts';
 import { diffPlans, mergeDelta, requestedBranches, validateDelta, validateDraft } from '@flex/planning';
 import { askPolicies } from './ask-policies.js';
 import { fail } from './ending.js';
@@ -268,13 +268,8 @@ export function decideEdits(step: Step): void {
   if (!edit.operations)
     return replan(step, {
       cause: { kind: 'operator', seq: edit.seq, rationale: edit.rationale },
-      otherwise: (reason) =>
-        step.emit('plan.rejected', `rejected:${edit.seq}`, {
-          requestId: String(edit.seq),
-          attempt: 1,
-          phase: 'edit',
-          diagnostics: [{ code: 'BUDGET_EXCEEDED', severity: 'error', message: `No other plan: ${reason}` }],
-        }),
+      branchRequests: edit.branches,
+      otherwise: (reason) => refuseEdit(step, String(edit.seq), 'edit', [spentBudget(reason)]),
     });
   applyEdit(step, edit, { kind: 'operator', seq: edit.seq, rationale: edit.rationale }, String(edit.seq), 'edit');
 }
@@ -294,13 +289,42 @@ export function applyEdit(
     cause,
   });
   if (result.delta) updated(step, result.delta, cause, result.diagnostics, { requestId, attempt: 1 });
-  else
-    step.emit('plan.rejected', `rejected:${requestId}:${step.state.seq}`, {
-      requestId,
-      attempt: 1,
-      phase,
-      diagnostics: result.diagnostics,
-      operations: edit.operations,
-    });
+  else refuseEdit(step, requestId, phase, result.diagnostics, edit.operations);
   return result.delta !== undefined;
+}
+
+/** Branches that a reviewer asks for before anything runs: a planner is asked for the next version; true when it is. */
+export function expandReview(step: Step, taskId: string, { branches, comment }: TaskAnswer): boolean {
+  let asked = true;
+  replan(step, {
+    cause: { kind: 'review', taskId, rationale: comment },
+    branchRequests: branches,
+    otherwise: (reason) => {
+      asked = false;
+      refuseEdit(step, taskId, 'review', [spentBudget(reason)]);
+    },
+  });
+  return asked;
+}
+
+const spentBudget = (reason: string): PlannerDiagnostic => ({
+  code: 'BUDGET_EXCEEDED',
+  severity: 'error',
+  message: `No other plan: ${reason}`,
+});
+
+function refuseEdit(
+  step: Step,
+  requestId: string,
+  phase: 'edit' | 'review',
+  diagnostics: PlannerDiagnostic[],
+  operations?: Edit['operations'],
+): void {
+  step.emit('plan.rejected', `rejected:${requestId}:${step.state.seq}`, {
+    requestId,
+    attempt: 1,
+    phase,
+    diagnostics,
+    operations,
+  });
 }

@@ -1,7 +1,6 @@
 import type { EventData, FacetValues, PlanCause, PlannerDiagnostic, PlannerDraft } from '@flex/contracts';
-import { relevantCapabilities, type PlanningQuestion } from '@flex/planning';
+import { relevantCapabilities, type PlanningQuestion, performerOf } from '@flex/planning';
 import { isFinished } from './progress.js';
-import { performerOf } from './performer.js';
 import { nodeOf, type Planning } from './state.js';
 import type { Step } from './step.js';
 

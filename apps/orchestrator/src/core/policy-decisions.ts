@@ -1,9 +1,8 @@
 import type { Action, Json } from '@flex/contracts';
-import { gotoTargets } from '@flex/planning';
+import { gotoTargets, performerOf } from '@flex/planning';
 import { askPolicies } from './ask-policies.js';
 import { fail } from './ending.js';
 import { occasionId } from './occasion.js';
-import { performerOf } from './performer.js';
 import { replan } from './plan-request.js';
 import { indexOf, type TriggeredPolicy } from './state.js';
 import type { Step } from './step.js';

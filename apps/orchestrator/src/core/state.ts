@@ -120,6 +120,8 @@ export interface RunState {
   runId: string;
   tenant: string;
   correlationId: string;
+  /** The trace that the run belongs to: what is decided for it hangs below its submission. */
+  traceparent?: string;
   /** Last event folded, and its server time. */
   seq: number;
   time: number;
@@ -176,6 +178,27 @@ export interface RunState {
   chain: { head: string; count: number };
   /** Lower bound of the next due time; a cache, raised by the shell after it was reached. */
   due: number;
+}
+
+/**
+ * A copy to fold further while the original stays as it is. What `evolve` changes in place is copied: the collections with
+ * their records, and the small objects; what events brought and nobody changes (envelope, plan, values) is shared.
+ */
+export function copyState(state: RunState): RunState {
+  const copy: RunState = {
+    ...state,
+    metrics: { ...state.metrics },
+    policyCounts: { ...state.policyCounts },
+    spent: { ...state.spent },
+    planning: state.planning && { ...state.planning },
+  };
+  for (const [name, value] of Object.entries(state)) {
+    if (value instanceof Map)
+      Object.assign(copy, { [name]: new Map([...value].map(([key, one]) => [key, { ...one }])) });
+    else if (value instanceof Set) Object.assign(copy, { [name]: new Set(value) });
+    else if (Array.isArray(value)) Object.assign(copy, { [name]: [...value] });
+  }
+  return copy;
 }
 
 export const NEVER = Number.MAX_SAFE_INTEGER;

@@ -4,7 +4,7 @@ import { toKeys } from './data.js';
 import { fail } from './ending.js';
 import { completeWith } from './finish-decisions.js';
 import { takeOver } from './node-decisions.js';
-import { applyEdit } from './plan-decisions.js';
+import { applyEdit, expandReview } from './plan-decisions.js';
 import { isFinished } from './progress.js';
 import type { OpenTask } from './state.js';
 import type { Step } from './step.js';
@@ -107,22 +107,21 @@ function outputsOf(node: PlanNode, open: OpenTask, answer: TaskAnswer): FacetVal
 function reviewAnswered(step: Step, open: OpenTask, answer: TaskAnswer): void {
   if (answer.resolution === 'reject' || answer.resolution === 'decline')
     return fail(step, 'REVIEW_REJECTED', answer.comment ?? 'The plan was rejected before its execution');
-  if (answer.resolution === 'edit' && step.state.plan?.cause.taskId !== open.task.taskId) {
-    const cause = { kind: 'review' as const, taskId: open.task.taskId, seq: step.state.seq, rationale: answer.comment };
-    if (
-      !applyEdit(
-        step,
-        { operations: answer.operations, baseVersion: answer.baseVersion },
-        cause,
-        open.task.taskId,
-        'review',
-      )
-    ) {
-      step.held = true;
-      return;
-    }
+  const { taskId } = open.task;
+  const { plan, planning, stuck } = step.state;
+  const isUnderWay = [plan, planning, stuck].some((at) => at?.cause.taskId === taskId);
+  if (answer.resolution === 'edit' && !isUnderWay && !edited(step, taskId, answer)) {
+    step.held = true;
+    return;
   }
   close(step, open, 'answered', answer.resolution === 'edit' ? 'edit' : 'approve');
+}
+
+/** False when the edit was refused: the question stays open. */
+function edited(step: Step, taskId: string, answer: TaskAnswer): boolean {
+  if (answer.branches?.length) return expandReview(step, taskId, answer);
+  const cause = { kind: 'review' as const, taskId, seq: step.state.seq, rationale: answer.comment };
+  return applyEdit(step, { operations: answer.operations, baseVersion: answer.baseVersion }, cause, taskId, 'review');
 }
 
 function escalationAnswered(step: Step, open: OpenTask, answer: TaskAnswer): void {

@@ -1,5 +1,5 @@
 import { connectNats, DeadLetters } from '@flex/events';
-import { OperatorFault, told } from './history.js';
+import { OperatorFault, told, WrongUsage } from './history.js';
 
 const USAGE = 'usage: flex dead-letters [list] | show <n> | replay <n>   [--json]';
 
@@ -18,7 +18,13 @@ export const main = (argv: string[], env: NodeJS.ProcessEnv): Promise<number> =>
     try {
       const letters = new DeadLetters(nc);
       if (verb === 'list') {
-        const all = await letters.list();
+        const all = [];
+        for (
+          let page = await letters.list();
+          page.length > 0;
+          page = await letters.list({ fromSeq: page.at(-1)!.seq + 1 })
+        )
+          all.push(...page);
         if (json) process.stdout.write(all.map((letter) => `${JSON.stringify(letter)}\n`).join(''));
         else if (all.length === 0) process.stdout.write('no dead letters\n');
         else
@@ -29,7 +35,7 @@ export const main = (argv: string[], env: NodeJS.ProcessEnv): Promise<number> =>
         return 0;
       }
       const seq = Number(number);
-      if (!Number.isInteger(seq) || seq < 1 || (verb !== 'show' && verb !== 'replay')) throw new OperatorFault(USAGE);
+      if (!Number.isInteger(seq) || seq < 1 || (verb !== 'show' && verb !== 'replay')) throw new WrongUsage(USAGE);
       const letter = await letters.show(seq);
       if (!letter) throw new OperatorFault(`there is no dead letter ${seq}`);
       if (verb === 'show') {

@@ -1,10 +1,13 @@
 import type { RunEventType, StoredEvent } from '@flex/contracts';
 
-/** A stored event as the gateway tells it, with the digest that the hash chain is made of. */
-export type ToldEvent = StoredEvent & { digest: string };
+/** A stored event as the gateway tells it, with the digest that the hash chain is made of, and the text if need be. */
+export type ToldEvent = StoredEvent & { digest: string; text?: string };
 
 /** Something that a person can mend: said in one line. */
 export class OperatorFault extends Error {}
+
+/** A command line that cannot be meant: exit code 2, as everywhere in the CLI. */
+export class WrongUsage extends OperatorFault {}
 
 /** The whole history of a run, from the log or the archive, whichever has it. */
 export async function historyOf(runId: string, env: NodeJS.ProcessEnv): Promise<ToldEvent[]> {
@@ -33,12 +36,13 @@ export async function historyOf(runId: string, env: NodeJS.ProcessEnv): Promise<
   }
 }
 
-/** Runs a command; a fault that a person can mend is one line, and exit code 1. */
+/** Runs a command; a fault that a person can mend is one line, and exit code 1 (2 for the command line itself). */
 export async function told(run: () => Promise<number>): Promise<number> {
   try {
     return await run();
   } catch (error) {
     process.stderr.write(`flex: ${error instanceof Error ? error.message : String(error)}\n`);
+    if (error instanceof WrongUsage) return 2;
     return error instanceof OperatorFault ? 1 : 3;
   }
 }

@@ -1,8 +1,8 @@
 import { parseArgs } from 'node:util';
-import type { StoredEvent } from '@flex/contracts';
+import { upcast, type StoredEvent } from '@flex/contracts';
 import { evolve, initial } from '../core/evolve.js';
 import { statusOf, type RunState } from '../core/state.js';
-import { historyOf, OperatorFault, told } from './history.js';
+import { historyOf, OperatorFault, told, WrongUsage } from './history.js';
 
 const USAGE = 'usage: flex replay <runId> [--at <seq> | --version <n>] [--json]';
 
@@ -11,11 +11,11 @@ export const main = (argv: string[], env: NodeJS.ProcessEnv): Promise<number> =>
   told(async () => {
     const { values, positionals } = parse(argv);
     const [runId] = positionals;
-    if (!runId) throw new OperatorFault(USAGE);
+    if (!runId) throw new WrongUsage(USAGE);
     const at = values.at === undefined ? undefined : Number(values.at);
     if (at !== undefined && !Number.isInteger(at)) throw new OperatorFault(`--at takes a sequence, not "${values.at}"`);
     const version = values.version === undefined ? undefined : Number(values.version.replace(/^v/, ''));
-    const state = fold(await historyOf(runId, env), at, version);
+    const state = fold((await historyOf(runId, env)).map(current), at, version);
     if (!state) throw new OperatorFault(`run ${runId} had not begun at ${values.at}`);
     if (version !== undefined && state.plan?.version !== version)
       throw new OperatorFault(`run ${runId} has no plan version ${version}`);
@@ -31,9 +31,12 @@ function parse(argv: string[]) {
       options: { at: { type: 'string' }, version: { type: 'string' }, json: { type: 'boolean' } },
     });
   } catch (error) {
-    throw new OperatorFault(`${(error as Error).message}\n${USAGE}`);
+    throw new WrongUsage(`${(error as Error).message}\n${USAGE}`);
   }
 }
+
+const current = (told: StoredEvent): StoredEvent =>
+  ({ ...told, data: upcast(told.type, told.version, told.data) }) as StoredEvent;
 
 /** Folds up to a sequence, or up to the last event before the plan version after the one asked for. */
 export function fold(events: readonly StoredEvent[], at?: number, version?: number): RunState | undefined {

@@ -1,6 +1,9 @@
 import { createHash } from 'node:crypto';
+import { isDeepStrictEqual } from 'node:util';
 import { eventDigest } from '@flex/events';
-import { historyOf, OperatorFault, told, type ToldEvent } from './history.js';
+import { historyOf, told, type ToldEvent, WrongUsage } from './history.js';
+
+export type { ToldEvent };
 
 export interface Verdict {
   verified: boolean;
@@ -10,11 +13,18 @@ export interface Verdict {
   reason?: string;
 }
 
+interface Chain {
+  head: string;
+  count: number;
+  seq: number;
+  own?: string;
+}
+
 /** `flex verify`: recomputes a run's hash chain and holds it against the head that its terminal event carries. */
 export const main = (argv: string[], env: NodeJS.ProcessEnv): Promise<number> =>
   told(async () => {
     const runId = argv.find((word) => !word.startsWith('-'));
-    if (!runId) throw new OperatorFault('usage: flex verify <runId> [--json]');
+    if (!runId) throw new WrongUsage('usage: flex verify <runId> [--json]');
     const verdict = verify(await historyOf(runId, env));
     if (argv.includes('--json')) process.stdout.write(`${JSON.stringify({ runId, ...verdict })}\n`);
     else
@@ -31,8 +41,10 @@ export function verify(events: readonly ToldEvent[]): Verdict {
   let head = '';
   let count = 0;
   for (const event of events) {
-    const chain = (event.data as { chain?: { head: string; count: number; seq: number } }).chain;
+    const { chain, ...rest } = event.data as { chain?: Chain };
     if (chain) {
+      if (chain.own !== undefined && chain.own !== digestOf(event, JSON.stringify(rest)))
+        return { verified: false, events: count, head, reason: altered(event) };
       // The terminal event covers what its writer had folded; later words of others come after it in the log.
       const covered = headAt(events, chain.seq);
       const verified = covered.head === chain.head && covered.count === chain.count;
@@ -48,13 +60,8 @@ export function verify(events: readonly ToldEvent[]): Verdict {
       };
     }
     const made = digestOf(event);
-    if (made !== event.digest)
-      return {
-        verified: false,
-        events: count,
-        head,
-        reason: `event ${event.seq} (${event.type}) does not match its digest`,
-      };
+    if (made !== event.digest || !showsItsText(event))
+      return { verified: false, events: count, head, reason: altered(event) };
     head = link(head, made);
     count++;
   }
@@ -72,13 +79,19 @@ function headAt(events: readonly ToldEvent[], seq: number): { head: string; coun
   return { head, count };
 }
 
-const digestOf = (event: ToldEvent): string =>
+const altered = ({ seq, type }: ToldEvent): string => `event ${seq} (${type}) does not match its digest`;
+
+/** Where the text is told beside the data, both must say the same. */
+const showsItsText = ({ text, data }: ToldEvent): boolean =>
+  text === undefined || isDeepStrictEqual(JSON.parse(text), data);
+
+const digestOf = (event: ToldEvent, text = event.text ?? JSON.stringify(event.data)): string =>
   eventDigest({
     type: event.type,
     version: event.version,
     runId: event.runId,
     id: event.id,
-    bytes: Buffer.from(JSON.stringify(event.data)),
+    bytes: Buffer.from(text),
   });
 
 const link = (head: string, digest: string): string =>

@@ -7,19 +7,14 @@ import {
   type TaskEnvelope,
 } from '@flex/contracts';
 import { normalizePolicies } from '@flex/planning';
+import { plainAgent, randomEdges, whenNode } from './ingredients.js';
 import type { Random } from './random.js';
 
 const text: Facet = { name: 'text', schema: { type: 'string', maxLength: 100 }, direction: 'bidirectional' };
 const score: Facet = { name: 'score', schema: { type: 'number', minimum: 0, maximum: 1 }, direction: 'bidirectional' };
 
 const capability = (capabilityId: string, more: Partial<RegisteredCapability> = {}): RegisteredCapability => ({
-  capabilityId,
-  version: '1',
-  displayName: capabilityId,
-  kind: 'execution',
-  agentType: 'ai',
-  inputFacets: [],
-  outputFacets: ['text', 'score'],
+  ...plainAgent(capabilityId, ['text', 'score']),
   status: 'active',
   retry: { maxAttempts: 3, backoffMs: 100, factor: 2 },
   timeoutMs: 10_000,
@@ -42,25 +37,10 @@ export const registry: RegistrySnapshot = {
 type Policies = NonNullable<TaskEnvelope['policies']>;
 
 const runtimePolicies: NonNullable<Policies['runtime']> = [
-  {
-    id: 'low',
-    trigger: { kind: 'onNodeComplete', condition: 'facets.score < 0.3' },
-    action: { type: 'replan' },
-    maxTriggers: 1,
-  },
-  {
-    id: 'ask',
-    trigger: { kind: 'onNodeComplete', condition: 'facets.score > 0.8' },
-    action: { type: 'hitl' },
-    maxTriggers: 1,
-  },
+  whenNode('low', 'facets.score < 0.3', { type: 'replan' }),
+  whenNode('ask', 'facets.score > 0.8', { type: 'hitl' }),
   { id: 'note', trigger: { kind: 'onStart' }, action: { type: 'emit', event: 'began' } },
-  {
-    id: 'back',
-    trigger: { kind: 'onNodeComplete', condition: 'facets.score > 0.5 && facets.score < 0.6' },
-    action: { type: 'goto', next: 'n0' },
-    maxTriggers: 1,
-  },
+  whenNode('back', 'facets.score > 0.5 && facets.score < 0.6', { type: 'goto', next: 'n0' }),
   { id: 'bad', trigger: { kind: 'onValidationFail' }, action: { type: 'pause' }, maxTriggers: 1 },
   { id: 'slow', trigger: { kind: 'onTimeout', ms: 5_000 }, action: { type: 'emit', event: 'slow' }, maxTriggers: 1 },
 ];
@@ -89,10 +69,7 @@ export function randomDraft(random: Random): NonNullable<TaskEnvelope['plan']> {
     outputFacets: ['text', 'score'],
     ...(random.chance(0.3) ? { fallback: ['sim.two'] } : {}),
   }));
-  const edges = [];
-  for (let to = 1; to < count; to++)
-    for (let from = 0; from < to; from++) if (random.chance(0.4)) edges.push({ from: `n${from}`, to: `n${to}` });
-  return { nodes, edges };
+  return { nodes, edges: randomEdges(random, count, 0.4) };
 }
 
 export function normalized(envelope: TaskEnvelope): NormalizedPolicies {

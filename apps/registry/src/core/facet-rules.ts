@@ -1,10 +1,8 @@
 import { Facet, issuesOf, type ValidationIssue } from '@flex/contracts';
-import { checkFacetDefinition } from '@flex/planning';
+import { checkFacetDefinition, unsafeSchema } from '@flex/planning';
 import type { FacetLookup } from './catalogue-view.js';
-import { unsafePatterns } from './pattern-safety.js';
 
 const MAX_EXTENDS_DEPTH = 32;
-const MAX_SCHEMA_DEPTH = 64;
 
 /** What is wrong with the definition of a facet, apart from whether its schema compiles. Pointers are into the facet. */
 export function facetFaults(facet: unknown, catalogue: FacetLookup): ValidationIssue[] {
@@ -13,11 +11,7 @@ export function facetFaults(facet: unknown, catalogue: FacetLookup): ValidationI
   const { name, extends: parent, schema, direction } = facet as Facet;
   const faults: ValidationIssue[] = [];
   if (parent !== undefined) faults.push(...extendsFaults(name, parent, direction, catalogue));
-  if (depthOf(schema, MAX_SCHEMA_DEPTH) > MAX_SCHEMA_DEPTH) {
-    faults.push({ pointer: '/schema', message: `is nested deeper than ${MAX_SCHEMA_DEPTH} levels`, keyword: 'depth' });
-  } else {
-    faults.push(...unsafePatterns(schema, '/schema'));
-  }
+  faults.push(...unsafeSchema(schema, '/schema'));
   return faults.map((fault) => ({ ...fault, facet: name }));
 }
 
@@ -57,12 +51,4 @@ function extendsFaults(
     return [{ ...at, pointer: '/direction', message }];
   }
   return [];
-}
-
-function depthOf(value: unknown, limit: number): number {
-  if (value === null || typeof value !== 'object') return 0;
-  if (limit < 0) return 1;
-  let deepest = 0;
-  for (const inner of Object.values(value)) deepest = Math.max(deepest, depthOf(inner, limit - 1));
-  return deepest + 1;
 }

@@ -1,4 +1,5 @@
 import type { Capability, RegisteredCapability } from '@flex/contracts';
+import { healthAfterLoss } from './health.js';
 
 /** A registration without instance counts as the first heartbeat, under this name. */
 export const REGISTRATION = 'registration';
@@ -20,11 +21,12 @@ export type PresenceVerdict =
   | { change: 'revive'; next: RegisteredCapability }
   | { change: 'retire'; next: RegisteredCapability; reason: string };
 
-/** Level-triggered: looks at what is, not at which message said so; asking again changes nothing. */
+/** Level-triggered: looks at what is, not at which message said so; asking again changes nothing. A loss costs health. */
 export function judgePresence(
   capability: RegisteredCapability,
   instances: number,
   departure: Departure,
+  now: number,
 ): PresenceVerdict {
   if (!capability.heartbeat) return { change: 'none' };
   if (instances > 0) {
@@ -35,7 +37,8 @@ export function judgePresence(
   if (capability.status === 'inactive') return { change: 'none' };
   const seconds = (heartbeatTimeoutMs(capability) ?? 0) / 1000;
   const reason = departure === 'goodbye' ? 'its last instance said goodbye' : `no heartbeat for ${seconds} s`;
-  return { change: 'retire', next: { ...capability, status: 'inactive', inactiveReason: reason }, reason };
+  const health = departure === 'lost' ? healthAfterLoss(capability, now) : {};
+  return { change: 'retire', next: { ...capability, status: 'inactive', inactiveReason: reason, ...health }, reason };
 }
 
 /** Which instances of which capability are there, by the keys of the heartbeat bucket. */

@@ -2,7 +2,7 @@ import type { Capability, Facet, RegisteredCapability } from '@flex/contracts';
 import { capabilityFaults } from './capability-rules.js';
 import { withIncoming } from './catalogue-view.js';
 import { contractFaults, facetFaults } from './facet-rules.js';
-import { patternFault } from './pattern-safety.js';
+import { patternFault } from '@flex/planning';
 import { judgePresence, Presence } from './presence.js';
 import { nextCapability, nextFacet, staleVersion } from './upsert.js';
 
@@ -131,19 +131,32 @@ describe('a capability', () => {
     expect(nextCapability(stored, capability())).toBeUndefined();
     expect(nextCapability({ ...stored, status: 'inactive', inactiveReason: 'x' }, capability())).toEqual(stored);
   });
+
+  it('keeps its health over a registration, unless that brings a new version', () => {
+    const health = { health: 0.5, calls: { succeeded: 1, failed: 4, at: 1 } };
+    const ill = { ...nextCapability(undefined, capability())!, ...health };
+    expect(nextCapability(ill, capability({ summary: 'other words' }))).toMatchObject(health);
+    expect(nextCapability(ill, capability({ version: '2' }))).not.toHaveProperty('health');
+  });
 });
 
 describe('presence', () => {
   const live: RegisteredCapability = { ...capability({ heartbeat: { intervalSeconds: 2 } }), status: 'active' };
 
   it('retires without heartbeats, revives with one, and repeats nothing', () => {
-    const verdict = judgePresence(live, 0, 'lost');
+    const verdict = judgePresence(live, 0, 'lost', 1000);
     expect(verdict).toMatchObject({ change: 'retire', reason: 'no heartbeat for 6 s', next: { status: 'inactive' } });
     const gone = (verdict as { next: RegisteredCapability }).next;
-    expect(judgePresence(gone, 0, 'lost')).toEqual({ change: 'none' });
-    expect(judgePresence(gone, 1, 'lost')).toEqual({ change: 'revive', next: live });
-    expect(judgePresence(live, 1, 'lost')).toEqual({ change: 'none' });
-    expect(judgePresence({ ...live, heartbeat: undefined }, 0, 'lost')).toEqual({ change: 'none' });
+    expect(judgePresence(gone, 0, 'lost', 1000)).toEqual({ change: 'none' });
+    const calls = { succeeded: 0, failed: 3, at: 1000 };
+    expect(judgePresence(gone, 1, 'lost', 1000)).toEqual({ change: 'revive', next: { ...live, health: 0.5, calls } });
+    expect(judgePresence(live, 1, 'lost', 1000)).toEqual({ change: 'none' });
+    expect(judgePresence({ ...live, heartbeat: undefined }, 0, 'lost', 1000)).toEqual({ change: 'none' });
+  });
+
+  it('costs no health when the last instance said goodbye', () => {
+    const verdict = judgePresence(live, 0, 'goodbye', 1000);
+    expect((verdict as { next: RegisteredCapability }).next).not.toHaveProperty('health');
   });
 
   it('counts instances by capability', () => {

@@ -22,13 +22,16 @@ export function staleVersion(current: Facet | undefined, incoming: Facet): Valid
   return [{ pointer: '/version', message, keyword: 'staleVersion', facet: incoming.name }];
 }
 
-/** The capability as it will be stored: active; undefined when it is there just so. */
+/** The capability as it will be stored: active; undefined when it is there just so. A new version starts in full health. */
 export function nextCapability(
   current: RegisteredCapability | undefined,
   incoming: Capability,
 ): RegisteredCapability | undefined {
   const next: RegisteredCapability = { ...incoming, tenant: incoming.tenant ?? 'default', status: 'active' };
-  if (current?.health !== undefined) next.health = current.health;
+  if (current?.health !== undefined && current.version === incoming.version) {
+    next.health = current.health;
+    next.calls = current.calls;
+  }
   return current && sameJson(current, next) ? undefined : next;
 }
 

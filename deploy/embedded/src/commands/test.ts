@@ -1,6 +1,7 @@
 /**
- * `flex test [filter]`: types, lint, format, then unit, integration and e2e tests, each level in a jest run of its own.
- * The filter is a level (`lint`, `unit` …) or a part of test files' paths. The last line sums up, for scripts.
+ * `flex test [filter]`: types, lint, format, then unit, integration and e2e tests, each level in a jest run of its own, and
+ * where a container engine is, the compose stack. The filter is a level (`lint`, `unit`, `compose` …) or a part of test
+ * files' paths. The last line sums up, for scripts.
  */
 import { spawn } from 'node:child_process';
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
@@ -21,17 +22,26 @@ const STATIC_CHECKS: Record<string, string[]> = {
   format: [installed('prettier', 'bin', 'prettier.cjs'), '--check', '.', '--log-level=warn', '--cache'],
 };
 const JEST_LEVELS = ['unit', 'int', 'e2e'];
+const COMPOSE = 'compose';
+const COMPOSE_SCRIPT = join(CHECKOUT, 'deploy/scripts/try-compose.sh');
+const COMPOSE_LIMIT_MS = 15 * 60_000;
 
 interface Outcome {
   code: number;
   output: string;
 }
 
-/** Runs a program of this checkout under this Node. A quiet one's output is returned, for when it fails. */
-function run(args: string[], quiet: boolean, interrupted: AbortSignal, env = process.env): Promise<Outcome> {
+/** Runs a program, of this checkout under this Node if none is named. A quiet one's output is returned. */
+function run(
+  args: string[],
+  quiet: boolean,
+  interrupted: AbortSignal,
+  env = process.env,
+  program = process.execPath,
+): Promise<Outcome> {
   return new Promise((resolve, reject) => {
     const stdio = quiet ? 'pipe' : 'inherit';
-    const child = spawn(process.execPath, args, { cwd: CHECKOUT, env, stdio: ['ignore', stdio, stdio] });
+    const child = spawn(program, args, { cwd: CHECKOUT, env, stdio: ['ignore', stdio, stdio] });
     let output = '';
     child.stdout?.on('data', (chunk: Buffer) => (output += chunk.toString()));
     child.stderr?.on('data', (chunk: Buffer) => (output += chunk.toString()));
@@ -51,6 +61,19 @@ async function staticCheck(name: string, command: string[], interrupted: AbortSi
   console.log(`${code === 0 ? 'ok  ' : 'FAIL'} ${name} (${((performance.now() - begin) / 1_000).toFixed(1)} s)`);
   if (code !== 0) console.log(output.trimEnd());
   return { passed: code === 0 ? 1 : 0, failed: code === 0 ? 0 : 1, skipped: 0 };
+}
+
+/** The images and the compose stack, in short. Without an engine that can do it, one line says why it was left out. */
+async function composeCheck(interrupted: AbortSignal): Promise<Counts> {
+  const begin = performance.now();
+  const until = AbortSignal.any([interrupted, AbortSignal.timeout(COMPOSE_LIMIT_MS)]);
+  const { code, output } = await run([COMPOSE_SCRIPT, '--short'], true, until, process.env, 'sh');
+  const left = code === 0 ? /^try-compose: skipped, (.*)$/m.exec(output)?.[1] : undefined;
+  const verdict = left === undefined ? (code === 0 ? 'ok  ' : 'FAIL') : 'skip';
+  const seconds = ((performance.now() - begin) / 1_000).toFixed(1);
+  console.log(`${verdict} ${COMPOSE} (${seconds} s)${left === undefined ? '' : `: ${left}`}`);
+  if (code !== 0) console.log(output.trimEnd());
+  return { passed: verdict === 'ok  ' ? 1 : 0, failed: code === 0 ? 0 : 1, skipped: left === undefined ? 0 : 1 };
 }
 
 /** Runs some of jest's projects. `must` says that finding no test at all is a failure. */
@@ -107,7 +130,7 @@ export async function main(argv: string[]): Promise<number> {
   const add = (counts: Counts) => {
     for (const key of ['passed', 'failed', 'skipped'] as const) total[key] += counts[key];
   };
-  const isLevel = filter !== undefined && (filter in STATIC_CHECKS || JEST_LEVELS.includes(filter));
+  const isLevel = filter !== undefined && (filter in STATIC_CHECKS || [...JEST_LEVELS, COMPOSE].includes(filter));
   const wanted = Object.entries(STATIC_CHECKS).filter(([name]) => !filter || filter === name);
   // Each keeps one core busy, and none disturbs another.
   for (const counts of await Promise.all(wanted.map(([name, command]) => staticCheck(name, command, interrupted)))) {
@@ -120,9 +143,11 @@ export async function main(argv: string[]): Promise<number> {
       if (interrupted.aborted) return INTERRUPTED;
       if (!filter || filter === level) add(await jest([level], undefined, true, interrupted));
     }
+    if (!interrupted.aborted && (!filter || filter === COMPOSE)) add(await composeCheck(interrupted));
   }
   if (interrupted.aborted) return INTERRUPTED;
-  console.log(`in ${((performance.now() - begin) / 1_000).toFixed(0)} s`);
-  console.log(`${total.passed} passed, ${total.failed} failed${total.skipped > 0 ? `, ${total.skipped} skipped` : ''}`);
+  const seconds = ((performance.now() - begin) / 1_000).toFixed(0);
+  console.log(`in ${seconds} s${total.skipped > 0 ? `, ${total.skipped} skipped` : ''}`);
+  console.log(`${total.passed} passed, ${total.failed} failed`);
   return total.failed === 0 ? 0 : 1;
 }

@@ -1,7 +1,7 @@
 /** `flex up`: brings the stack up; in the foreground it lives as long as the command does. */
 import { ensureStack } from '../ensure-stack.js';
 import { INTERRUPTED, interruption } from '../interruption.js';
-import { OperatorError } from '../operator-error.js';
+import { UsageError } from '../operator-error.js';
 import { readChoices } from '../settings.js';
 import { stopOnAbort } from './stop-on-abort.js';
 
@@ -10,10 +10,7 @@ export async function main(argv: string[], env: NodeJS.ProcessEnv): Promise<numb
   const detach = rest.includes('--detach') || rest.includes('-d');
   const unknown = rest.find((argument) => argument !== '--detach' && argument !== '-d');
   if (unknown)
-    throw new OperatorError(
-      `flex up doesn't know "${unknown}"`,
-      'It takes --detach, --without a,b and --scale a=n,b=m.',
-    );
+    throw new UsageError(`flex up doesn't know "${unknown}"`, 'It takes --detach, --without a,b and --scale a=n,b=m.');
   const interrupted = interruption();
   const begin = performance.now();
   try {

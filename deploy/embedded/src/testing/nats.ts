@@ -83,6 +83,8 @@ function server(dir: string, settings: NatsSettings): TestNats & { start(): Prom
     );
   };
   const end = async (name: NodeJS.Signals) => {
+    // Whoever waits for its end must live to see it.
+    child?.ref();
     child?.kill('SIGCONT');
     child?.kill(name);
     await ended;

@@ -6,6 +6,8 @@ const reason: OptionSpec = { name: 'reason', value: 'text', summary: 'Why; kept 
 const limit: OptionSpec = { name: 'limit', value: 'n', summary: 'How many at most' };
 
 const runStatus = [
+  'open',
+  'ended',
   'submitted',
   'planning',
   'awaiting_review',
@@ -56,7 +58,12 @@ export const commands: readonly CommandSpec[] = [
       { name: 'thread', value: 'id', summary: 'Only runs of this thread' },
       limit,
     ],
-    examples: ['flex runs', 'flex runs --status awaiting_human', 'flex runs --label team=content --json'],
+    examples: [
+      'flex runs',
+      'flex runs --status open',
+      'flex runs --status awaiting_human',
+      'flex runs --label team=content --json',
+    ],
     load: async () => (await import('./commands/runs.js')).runs,
   },
   {

@@ -5,9 +5,9 @@ import { usage } from './failure.js';
 export const shells = ['bash', 'zsh', 'fish'] as const;
 
 /** Commands of the launcher, which completion offers as well. */
-const launcherCommands = [
+export const launcherCommands = [
   ...['up', 'down', 'status', 'logs', 'test', 'doctor', 'replay', 'verify', 'rebuild', 'dead-letters'],
-  ...['bench', 'chaos', 'exec', 'jest', 'help'],
+  ...['migrate', 'backup', 'restore', 'bench', 'chaos', 'exec', 'jest', 'help'],
 ];
 
 /** What may follow a command: its options and the choices of its first argument. */

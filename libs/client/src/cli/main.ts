@@ -1,6 +1,7 @@
 import { parseArguments } from './arguments.js';
 import type { CommandContext } from './command.js';
 import { commands } from './commands.js';
+import { launcherCommands } from './completion.js';
 import { exitCodes } from './exit-codes.js';
 import { nearest, usage, type Failure } from './failure.js';
 import { commandHelp, overview } from './help.js';
@@ -65,7 +66,7 @@ export async function runCommand(argv: string[], env: NodeJS.ProcessEnv, channel
     };
     return await handle(context);
   } catch (error) {
-    return report(error, terminal);
+    return report(error, terminal, argv.includes('--json'));
   }
 }
 
@@ -77,16 +78,18 @@ function help(name: string | undefined, terminal: Terminal): number {
 }
 
 function unknownCommand(name: string): Failure {
-  const meant = nearest(
-    name,
-    commands.map((command) => command.name),
-  );
+  const meant = nearest(name, [...commands.map((command) => command.name), ...launcherCommands]);
   return usage(`unknown command "${name}"${meant ? `; did you mean ${meant}?` : ''}`, ['flex help lists the commands']);
 }
 
 /** One line, and what helps below it; a fault of ours is one line as well, for nobody can do anything with a stack. */
-function report(error: unknown, terminal: Terminal): number {
+function report(error: unknown, terminal: Terminal, json: boolean): number {
   const failure = toFailure(error);
+  if (json) {
+    const { message, details, exitCode } = failure;
+    terminal.err(JSON.stringify({ error: { message, details, exitCode } }));
+    return exitCode;
+  }
   terminal.err(`${terminal.paintErr('red', 'flex:')} ${failure.message}`);
   for (const detail of failure.details) terminal.err(`  ${detail}`);
   return failure.exitCode;

@@ -56,6 +56,12 @@ describe('the command line', () => {
     expect(out).toBe('');
   });
 
+  it('says an error as one JSON line to whoever asked for JSON', async () => {
+    const { code, err } = await cli(['runs', '--json']);
+    expect(code).toBe(3);
+    expect(JSON.parse(err)).toMatchObject({ error: { message: expect.any(String), exitCode: 3 } });
+  });
+
   it('refuses what is not JSON, and says where', async () => {
     const { code, err } = await cli(['run', file('broken.json', '{\n  "objective": \n}')]);
     expect(code).toBe(2);

@@ -2,6 +2,7 @@ import { TaskEnvelope } from '../envelope.js';
 import { Capability } from '../capability.js';
 import { Facet } from '../facet.js';
 import { DeltaOperation } from '../draft.js';
+import { Branch } from '../policy.js';
 import {
   CapabilityId,
   Closed,
@@ -41,10 +42,19 @@ export const SignalBody = Closed({
   replan: Type.Optional(Type.Boolean({ description: 'Plan anew in the light of this message' })),
 });
 
+const Branches = Type.Optional(
+  Type.Array(Branch, {
+    minItems: 1,
+    maxItems: 24,
+    description: 'Branches to be planned in addition; each inherits facets, schemas and policies of what it doubles',
+  }),
+);
+
 export const ReplanBody = Closed({
   rationale: Reason,
   baseVersion: Type.Optional(Positive),
   operations: Type.Optional(Type.Array(DeltaOperation, { maxItems: 20_000 })),
+  branches: Branches,
 });
 
 export const ForkBody = Closed({
@@ -58,12 +68,20 @@ export const ResolveBody = Closed({
   output: Type.Optional(JsonObject),
   answer: Type.Optional(JsonValue),
   operations: Type.Optional(Type.Array(DeltaOperation, { maxItems: 20_000 })),
+  branches: Branches,
   baseVersion: Type.Optional(Positive),
   comment: Type.Optional(Type.String({ maxLength: 20000 })),
 });
 export type ResolveBody = Static<typeof ResolveBody>;
 
 export const DeclineBody = Closed({ comment: Type.Optional(Type.String({ maxLength: 20000 })) });
+
+export const StreamTicketBody = Closed({
+  runId: Type.Optional(
+    Type.String({ maxLength: 128, description: 'Only the stream of this run; all of the tenant if absent' }),
+  ),
+  expiresInSeconds: Type.Optional(Type.Integer({ minimum: 10, maximum: 3600, description: '300 if absent' })),
+});
 
 export const RegisterBody = Capability;
 export const PublishFacetBody = Facet;

@@ -120,12 +120,18 @@ export const EventItem = Open({
   seq: Uint,
   id: Type.String(),
   type: Type.String(),
-  version: Positive,
+  version: Type.Integer({ minimum: 1, description: 'Of the form of its data, which is as it was written' }),
   time: Time,
   source: Type.String(),
   traceparent: Type.Optional(Type.String()),
   key: Type.Optional(Type.String({ description: 'Capability key of work items and reports' })),
   digest: Type.String({ description: 'SHA-256 over type, version, run, id and data: the links of the hash chain' }),
+  text: Type.Optional(
+    Type.String({
+      description:
+        'The data as its writer wrote it, where that is not what JSON.stringify writes: the digest is of this',
+    }),
+  ),
   data: JsonObject,
 });
 export const EventPage = page(EventItem);
@@ -168,7 +174,26 @@ export const ValidationView = Open({
   plan: Type.Optional(PlanGraphSchema),
 });
 
-export const CapabilityView = Open({ ...Capability.properties, status: Enum(['active', 'inactive'] as const) });
+export const StreamTicket = Open({
+  ticket: Type.String(),
+  expiresAt: Type.String({ description: 'RFC 3339' }),
+});
+
+export const CapabilityView = Open({
+  ...Capability.properties,
+  status: Enum(['active', 'inactive'] as const),
+  inactiveReason: Type.Optional(Type.String()),
+  health: Type.Optional(
+    Type.Number({
+      minimum: 0,
+      maximum: 1,
+      description: 'Share of calls and heartbeats that went well lately; 1 if absent',
+    }),
+  ),
+  calls: Type.Optional(
+    Open({ succeeded: Type.Number(), failed: Type.Number(), at: Uint }, { description: 'What health comes from' }),
+  ),
+});
 export const CapabilityList = Open({ revision: Uint, items: Type.Array(CapabilityView) });
 export const FacetList = Open({ revision: Uint, items: Type.Array(Facet) });
 export const Registered = Open({ revision: Uint });

@@ -67,11 +67,13 @@ const isRunEvent = (type: string): boolean => Object.hasOwn(runCatalogue, type);
 
 function addressOf(type: string, keyed: boolean): string {
   if (type === 'partition.claimed') return 'partition.claimed.{partition}';
+  if (type === 'thread.claimed') return 'thread.claimed.{thread}';
   if (!isRunEvent(type)) return `${type}.{tenant}.{name}`;
   return `${type}.{partition}.{runId}${keyed ? '.{capability}' : ''}`;
 }
 
 function parametersOf(type: string, keyed: boolean): Record<string, { description: string }> {
+  if (type === 'thread.claimed') return { thread: { description: 'Hash of tenant and thread id' } };
   if (!isRunEvent(type))
     return { tenant: { description: 'Tenant' }, name: { description: 'Name of the facet or capability' } };
   return {

@@ -1,4 +1,12 @@
-import { asyncApiDocument, eventTypes, openApiDocument } from '../index.js';
+import asyncApiSchemas from '@asyncapi/specs';
+import { Validator } from '@seriousme/openapi-schema-validator';
+import { Ajv } from 'ajv';
+import { Ajv2020 } from 'ajv/dist/2020.js';
+import { readFileSync } from 'node:fs';
+import { API_VERSION, asyncApiDocument, eventTypes, openApiDocument, routes, type ApiRoute } from '../index.js';
+
+const golden = (type: string): { data: unknown; version: number } =>
+  JSON.parse(readFileSync(new URL(`../../golden/${type}.v1.json`, import.meta.url), 'utf8')) as never;
 
 /** Every `$ref` of a document leads somewhere inside it. */
 function danglingRefs(document: unknown): string[] {
@@ -31,5 +39,57 @@ describe('published documents', () => {
     const document = asyncApiDocument('0.0.0') as { channels: Record<string, unknown> };
     expect(danglingRefs(document)).toEqual([]);
     expect(Object.keys(document.channels)).toHaveLength(eventTypes.length);
+  });
+
+  it('OpenAPI: an independent validator finds nothing, and notices when something is wrong', async () => {
+    const judge = (document: Record<string, unknown>) => new Validator().validate(structuredClone(document));
+    const document = openApiDocument(API_VERSION);
+    expect(await judge(document)).toEqual({ valid: true });
+    expect((await judge({ ...document, info: {} })).valid).toBe(false);
+    expect((await judge({ ...document, paths: { '/x': { get: { responses: 7 } } } })).valid).toBe(false);
+  });
+
+  it('OpenAPI: every example is what its own schema wants', () => {
+    const document = openApiDocument(API_VERSION);
+    const ajv = new Ajv2020({ strict: false, validateFormats: false });
+    ajv.addSchema(document, 'openapi');
+    let examples = 0;
+    for (const { id, path, method, example } of routes as readonly ApiRoute[]) {
+      if (example?.body === undefined) continue;
+      const at = ['paths', path, method.toLowerCase(), 'requestBody', 'content', 'application/json', 'schema'];
+      const pointer = at
+        .map((token) => encodeURIComponent(token.replaceAll('~', '~0').replaceAll('/', '~1')))
+        .join('/');
+      const validate = ajv.getSchema(`openapi#/${pointer}`)!;
+      expect([id, validate(example.body), validate.errors]).toEqual([id, true, null]);
+      examples += 1;
+    }
+    expect(examples).toBeGreaterThan(10);
+  });
+
+  it('AsyncAPI: the schema of the specification finds nothing, and notices when something is wrong', () => {
+    // It brings the meta schema of its dialect itself.
+    const ajv = new Ajv({ strict: false, validateFormats: false, meta: false, validateSchema: false });
+    const validate = ajv.compile(asyncApiSchemas.schemas['3.0.0'] as object);
+    const document = asyncApiDocument(API_VERSION);
+    expect([validate(document), validate.errors]).toEqual([true, null]);
+    expect(validate({ ...document, info: {} })).toBe(false);
+    expect(validate({ ...document, channels: { x: { address: 7 } } })).toBe(false);
+  });
+
+  it('AsyncAPI: what is stored is what the document says of it', () => {
+    const document = asyncApiDocument(API_VERSION);
+    const ajv = new Ajv2020({ strict: false, validateFormats: false });
+    ajv.addSchema(document, 'asyncapi');
+    for (const type of eventTypes) {
+      const validate = ajv.getSchema(`asyncapi#/components/messages/${type.replace('.', '_')}/payload`)!;
+      const { data } = golden(type);
+      expect([type, validate(data), validate.errors]).toEqual([type, true, null]);
+    }
+  });
+
+  it('AsyncAPI: docs/asyncapi.json is current (libs/contracts/scripts/write-asyncapi.mjs writes it)', () => {
+    const stored = readFileSync(new URL('../../../../docs/asyncapi.json', import.meta.url), 'utf8');
+    expect(JSON.parse(stored)).toEqual(JSON.parse(JSON.stringify(asyncApiDocument(API_VERSION))));
   });
 });

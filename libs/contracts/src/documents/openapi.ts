@@ -1,4 +1,5 @@
-import { commonProblems, routes, scopes, type ApiRoute } from '../api/routes.js';
+import { commonProblems, scopes, type ApiRoute } from '../api/route.js';
+import { routes } from '../api/routes.js';
 import { Frame } from '../frame.js';
 import type { TSchema } from '../schema.js';
 import { namedSchemas } from '../validate.js';

@@ -1,4 +1,5 @@
 import { DeltaOperation } from '../draft.js';
+import { Branch } from '../policy.js';
 import { TaskEnvelope } from '../envelope.js';
 import { Resolution } from '../task.js';
 import { Enum, JsonValue, Open, Positive, Tenant, Type, Uint } from '../schema.js';
@@ -14,10 +15,14 @@ export const gatewayEvents = {
       envelope: TaskEnvelope,
       tenant: Tenant,
       correlationId: Type.String(),
+      /** Of the registry that the envelope was judged by: whoever works on it has seen at least that. */
+      registryRevision: Type.Optional(Uint),
       submittedBy: by,
       threadId: Type.Optional(Type.String()),
       /** Starts when the runs before it on its thread have ended. */
       after: Type.Optional(Type.Array(Type.String())),
+      /** Those of them that this one made end are deleted then. */
+      rollsBack: Type.Optional(Type.Boolean()),
       forkOf: Type.Optional(Open({ runId: Type.String(), seq: Uint })),
       /** A fork starts with what its origin had finished at that point. */
       seed: Type.Optional(Open({ context: FacetValues, completed: Type.Optional(Type.Array(Type.String())) })),
@@ -44,11 +49,13 @@ export const gatewayEvents = {
   'run.replan_requested': event({
     version: 1,
     by: 'gateway',
-    meaning: 'An operator asked for a new version of the plan, or edits it by naming the operations.',
+    meaning:
+      'An operator asked for a new version of the plan, perhaps with further branches, or edits it by naming the operations.',
     data: Open({
       rationale: Type.Optional(Type.String()),
       baseVersion: Type.Optional(Positive),
       operations: Type.Optional(Type.Array(DeltaOperation)),
+      branches: Type.Optional(Type.Array(Branch)),
       by,
     }),
   }),
@@ -57,6 +64,13 @@ export const gatewayEvents = {
     by: 'gateway',
     meaning: 'The runs that this one waited for on its thread have ended.',
     data: Open({}),
+  }),
+  'run.deleted': event({
+    version: 1,
+    by: 'gateway',
+    meaning:
+      'Somebody deleted the ended run, or a later one of its thread rolled it back. Nothing of it is shown any more; this event alone stays for a day, so that everybody hears of it.',
+    data: Open({ rolledBackBy: Type.Optional(Type.String()), by }),
   }),
   'plan.review_resolved': event({
     version: 1,
@@ -67,6 +81,7 @@ export const gatewayEvents = {
       decision: Enum(['approve', 'edit', 'reject'] as const),
       baseVersion: Type.Optional(Positive),
       operations: Type.Optional(Type.Array(DeltaOperation)),
+      branches: Type.Optional(Type.Array(Branch)),
       comment: Type.Optional(Type.String()),
       by,
     }),

@@ -260,12 +260,6 @@ export const orchestratorEvents = {
       by,
     }),
   }),
-  'run.started': event({
-    version: 1,
-    by: 'orchestrator',
-    meaning: 'Execution begins after a review, or after waiting for the thread; else it begins with plan.generated.',
-    data: Open({ planVersion: Positive }),
-  }),
   'run.capability_lost': event({
     version: 1,
     by: 'orchestrator',

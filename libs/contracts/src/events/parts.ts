@@ -51,5 +51,8 @@ export const PlanRef = { planVersion: Type.Optional(Positive) };
 /** Who did it: `key:<id>`, `user:<subject>` or a word of the caller's. */
 export const by = Type.Optional(Type.String({ maxLength: 200 }));
 
-/** Head of the hash chain over a run's events up to and including `seq`. */
-export const Chain = Open({ head: Type.String(), count: Uint, seq: Uint });
+/**
+ * Head of the hash chain over a run's events up to and including `seq`; `own` is the digest of the terminal event that
+ * carries it, as it is without the chain.
+ */
+export const Chain = Open({ head: Type.String(), count: Uint, seq: Uint, own: Type.Optional(Type.String()) });

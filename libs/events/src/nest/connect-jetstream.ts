@@ -21,6 +21,9 @@ export function connectJetStream(
     onFailure: (reason, { subject, seq, attempt, buried }) =>
       service.log[buried ? 'error' : 'warn']({ reason, subject, seq, attempt, buried }, 'handling an event failed'),
   });
-  app.connectMicroservice<MicroserviceOptions>({ strategy }).useGlobalFilters(new RethrowFilter());
+  // Deferred: a filter that comes after the handlers were registered would not be theirs.
+  app
+    .connectMicroservice<MicroserviceOptions>({ strategy }, { deferInitialization: true })
+    .useGlobalFilters(new RethrowFilter());
   service.drain.on('consume', 'event handlers', () => strategy.close());
 }

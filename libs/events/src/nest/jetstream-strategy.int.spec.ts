@@ -1,12 +1,12 @@
 import 'reflect-metadata';
 import { afterAll, beforeAll, describe, expect, it, jest } from '@jest/globals';
-import { Controller, Module, type INestMicroservice } from '@nestjs/common';
+import { Controller, Module, type INestApplication } from '@nestjs/common';
 import { NestFactory } from '@nestjs/core';
-import { Ctx, EventPattern, Payload, Transport, type MicroserviceOptions } from '@nestjs/microservices';
+import { Ctx, EventPattern, Payload, Transport } from '@nestjs/microservices';
 import type { NatsConnection } from '@nats-io/nats-core';
 import { ContractViolation, type EventLog, type LogEvent } from '../index.js';
 import { openTestLog, pauseRequested, startNatsServer, type TestServer } from '../testing/index.js';
-import { JetStreamContext, JetStreamStrategy, OnEvent, RethrowFilter } from './index.js';
+import { connectJetStream, JetStreamContext, OnEvent } from './index.js';
 
 jest.setTimeout(60_000);
 
@@ -40,22 +40,18 @@ describe('the Nest transport on the log', () => {
   let server: TestServer;
   let nc: NatsConnection;
   let log: EventLog;
-  let app: INestMicroservice;
+  let app: INestApplication;
   const failures: { reason: string; buried: boolean }[] = [];
 
   beforeAll(async () => {
     server = await startNatsServer();
     ({ nc, log } = await openTestLog(server));
-    app = await NestFactory.createMicroservice<MicroserviceOptions>(ReactionsModule, {
-      strategy: new JetStreamStrategy({
-        log,
-        service: 'reactions',
-        onFailure: (reason, { buried }) => void failures.push({ reason, buried }),
-      }),
-      logger: false,
-    });
-    app.useGlobalFilters(new RethrowFilter());
-    await app.listen();
+    app = await NestFactory.create(ReactionsModule, { logger: false });
+    const failed = ({ reason, buried }: { reason: string; buried: boolean }) => void failures.push({ reason, buried });
+    const service = { name: 'reactions', log: { warn: failed, error: failed }, drain: { on: () => undefined } };
+    connectJetStream(app, service as never, log);
+    await app.init();
+    await app.startAllMicroservices();
   });
   afterAll(async () => {
     await app?.close();

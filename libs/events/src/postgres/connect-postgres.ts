@@ -16,8 +16,11 @@ export function connectPostgres<DB>(url: string, options: PostgresOptions = {}):
     connectionString: url,
     max: options.max ?? 10,
     application_name: options.name ?? 'flex',
-    connectionTimeoutMillis: 5_000,
+    // As long as a client's request waits for the log: a machine that is short of breath is not a database that is away.
+    connectionTimeoutMillis: 10_000,
     idleTimeoutMillis: 30_000,
+    // Making a connection takes longest just when the machine is busy.
+    min: 2,
     keepAlive: true,
   });
   // Without a listener a restart of Postgres would end the process.

@@ -5,6 +5,14 @@ import { bootService, type RunningService } from './boot-service.js';
 import { ServiceConfig } from './configuration.js';
 import { ServiceContext } from './context.js';
 
+/** A request that ends when the test says so. */
+const slow = (() => {
+  let [begun, finish] = [(): void => undefined, (_: object): void => undefined];
+  const started = new Promise<void>((resolve) => (begun = resolve));
+  const end = new Promise<object>((resolve) => (finish = resolve));
+  return { begun, finish, started, end };
+})();
+
 @Controller()
 class ExampleController {
   constructor(private readonly service: ServiceContext) {}
@@ -12,6 +20,12 @@ class ExampleController {
   @Get('partitions')
   partitions(): { partitions: number } {
     return { partitions: this.service.shape.partitions };
+  }
+
+  @Get('slow')
+  slow(): Promise<object> {
+    slow.begun();
+    return slow.end;
   }
 
   @Get('refused')
@@ -52,6 +66,9 @@ describe('a service', () => {
     });
     try {
       expect(await get(service, '/partitions')).toMatchObject({ status: 200, body: { partitions: 16 } });
+      // A proxy that keeps a connection for a minute never finds it closed here.
+      const kept = (await fetch(`${service.url}/partitions`)).headers.get('keep-alive');
+      expect(Number(/timeout=(\d+)/.exec(kept ?? '')?.[1])).toBeGreaterThan(60);
       expect(await get(service, '/health/live')).toMatchObject({ status: 200, body: { status: 'live' } });
       expect(await get(service, '/health/ready')).toMatchObject({ status: 200, body: { checks: { nats: 'ok' } } });
       service.context.readiness.add('caught up', () => Promise.reject(new Error('12 events behind')));
@@ -70,6 +87,20 @@ describe('a service', () => {
     } finally {
       await service.stop();
     }
+  });
+
+  it('finishes what is under way, and is not held up by the connection that its client would keep', async () => {
+    const options = { name: 'example', config: ServiceConfig, module: ExampleModule, env: env(server) };
+    const service = await bootService(options);
+    const answer = get(service, '/slow');
+    await slow.started;
+    const began = performance.now();
+    const stopped = service.stop();
+    slow.finish({ done: true });
+    expect(await answer).toMatchObject({ status: 200, body: { done: true } });
+    expect(await stopped).toBe(true);
+    // Three seconds are what is given to connections that do not end.
+    expect(performance.now() - began).toBeLessThan(2_500);
   });
 
   it('drains in order, with NATS still there until the last of it', async () => {

@@ -20,6 +20,7 @@ import { HealthServer } from './health-server.js';
 import { createLogger, NestLogger } from './logger.js';
 import { ProblemFilter } from './problem-filter.js';
 import { Readiness } from './readiness.js';
+import type { WarmUpJob } from './warm-up.js';
 import { startTelemetry } from './telemetry.js';
 
 export interface ServiceOptions<C extends ServiceConfig> {
@@ -32,6 +33,8 @@ export interface ServiceOptions<C extends ServiceConfig> {
   /** Before the application is initialised: middleware, body parsers, microservice transports. */
   configure?: (app: NestExpressApplication, service: ServiceContext<C>) => void | Promise<void>;
   tls?: (config: C) => { certFile: string; keyFile: string } | undefined;
+  /** What is slow the first time, done in the background by a process that has come up. */
+  warmUp?: Iterable<WarmUpJob>;
   env?: Environment;
   /** Ends the wait for NATS and Postgres. */
   signal?: AbortSignal;
@@ -54,7 +57,7 @@ export async function bootService<C extends ServiceConfig>(options: ServiceOptio
   const env = options.env ?? process.env;
   const config = readConfiguration(options.config, env);
   const instance = config.instance ?? `${options.name}-${randomBytes(4).toString('hex')}`;
-  const telemetry = await startTelemetry(options.name, env);
+  const telemetry = await startTelemetry(options.name, instance, env);
   const log = createLogger(options.name, instance, config.logLevel);
   const readiness = new Readiness();
   const drain = new Drain();

@@ -7,6 +7,13 @@ import type { Readiness } from './readiness.js';
 type Handler = (request: IncomingMessage, response: ServerResponse) => void;
 
 /**
+ * Longer than proxies and clients keep an idle connection, a minute mostly: else a next request may be under way on one
+ * that is just being closed here, and its client sees a reset.
+ */
+const KEEP_ALIVE_MS = 75_000;
+const SWEEP_MS = 50;
+
+/**
  * The HTTP server of a service. It answers the probes itself, from before NATS and Postgres are reached until after
  * the last request, so that an orchestrating platform sees "alive, not ready" instead of a refused connection; all
  * else goes to the Nest application.
@@ -24,6 +31,8 @@ export class HealthServer {
     this.#server = tls
       ? createTlsServer({ cert: readFileSync(tls.certFile), key: readFileSync(tls.keyFile) }, listener)
       : createServer(listener);
+    this.#server.keepAliveTimeout = KEEP_ALIVE_MS;
+    this.#server.headersTimeout = KEEP_ALIVE_MS + 5_000;
   }
 
   get server(): Server {
@@ -56,13 +65,18 @@ export class HealthServer {
   /** Takes no new connections; those with a request in flight get `graceMs` to finish. */
   async close(graceMs: number): Promise<void> {
     const closed = new Promise<void>((resolve) => this.#server.close(() => resolve()));
+    // Also those whose last request ends from here on: kept alive they would hold up the stop.
+    const sweep = setInterval(() => this.#server.closeIdleConnections(), SWEEP_MS);
     this.#server.closeIdleConnections();
     const timer = setTimeout(() => this.#server.closeAllConnections(), graceMs);
     await closed;
+    clearInterval(sweep);
     clearTimeout(timer);
   }
 
   async #answer(request: IncomingMessage, response: ServerResponse): Promise<void> {
+    // Who is told that the connection ends begins its next one elsewhere.
+    if (this.#draining) response.shouldKeepAlive = false;
     const path = request.url?.split('?', 1)[0];
     if (path === '/health/live') return send(response, 200, { status: 'live' });
     if (path === '/health/ready') {

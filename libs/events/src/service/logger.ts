@@ -16,6 +16,21 @@ const SECRETS = [
   '*.token',
 ];
 
+/** Credentials in addresses and headers, which messages of libraries quote. */
+const scrubbed = (text: string): string =>
+  text
+    .replaceAll(/(:\/\/[^\s:@/]*):[^\s@/]+@/g, '$1:[redacted]@')
+    .replaceAll(/\b(bearer|basic) +[\w.~+/=-]{6,}/gi, '$1 [redacted]');
+
+function withoutSecrets(fields: Record<string, unknown>): Record<string, unknown> {
+  const { reason, stack } = fields;
+  return {
+    ...fields,
+    ...(typeof reason === 'string' ? { reason: scrubbed(reason) } : {}),
+    ...(typeof stack === 'string' ? { stack: scrubbed(stack) } : {}),
+  };
+}
+
 /** JSON lines on stdout: time, level, service, instance, and what the caller adds. */
 export function createLogger(service: string, instance: string, level: string): Logger {
   return pino({
@@ -23,7 +38,7 @@ export function createLogger(service: string, instance: string, level: string): 
     base: { service, instance },
     messageKey: 'message',
     timestamp: pino.stdTimeFunctions.isoTime,
-    formatters: { level: (label) => ({ level: label }) },
+    formatters: { level: (label) => ({ level: label }), log: withoutSecrets },
     redact: { paths: SECRETS, censor: '[redacted]' },
     mixin: traceFields,
   });

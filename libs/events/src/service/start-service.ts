@@ -2,6 +2,7 @@ import 'reflect-metadata';
 import { reasonOf, UnsuitableServer } from '../errors.js';
 import { bootService, type ServiceOptions } from './boot-service.js';
 import { ConfigurationFault, type ServiceConfig } from './configuration.js';
+import { warmUp } from './warm-up.js';
 
 /** sysexits.h: the configuration is wrong; something that the service needs cannot be used. */
 const EX_CONFIG = 78;
@@ -26,6 +27,7 @@ export async function startService<C extends ServiceConfig>(options: ServiceOpti
   try {
     const service = await bootService({ ...options, signal: stopWaiting.signal });
     stop = () => service.stop();
+    void warmUp(options.warmUp ?? [], service.context.drain.signal);
     // An error that nobody caught leaves unknown state behind: end, and let whoever supervises start afresh.
     const onFault = (error: unknown): void => {
       service.context.log.fatal(

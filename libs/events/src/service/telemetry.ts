@@ -19,7 +19,11 @@ let on = false;
  * Starts OpenTelemetry when, and only when, an OTLP endpoint is configured by the standard variables. Until then only
  * its API is loaded, whose calls do nothing: telemetry that is off costs nothing.
  */
-export async function startTelemetry(name: string, env: Environment = process.env): Promise<Telemetry> {
+export async function startTelemetry(
+  name: string,
+  instance: string,
+  env: Environment = process.env,
+): Promise<Telemetry> {
   const wanted = SWITCHES.some((variable) => (env[variable] ?? '') !== '') && env['OTEL_SDK_DISABLED'] !== 'true';
   if (!wanted) return { on: false, stop: () => Promise.resolve() };
   const [{ NodeSDK }, { OTLPTraceExporter }, { OTLPMetricExporter }, { PeriodicExportingMetricReader }, resources] =
@@ -34,12 +38,14 @@ export async function startTelemetry(name: string, env: Environment = process.en
     resource: resources.resourceFromAttributes({
       'service.name': env['OTEL_SERVICE_NAME'] ?? `flex-${name}`,
       'service.namespace': 'flex',
-      ...(env['FLEX_INSTANCE'] ? { 'service.instance.id': env['FLEX_INSTANCE'] } : {}),
+      'service.instance.id': instance,
     }),
+    // All that the SDK would ask but the one that makes up a name for the replica, in place of the one in its logs.
+    resourceDetectors: [resources.envDetector, resources.processDetector, resources.hostDetector],
     ...(env['OTEL_TRACES_EXPORTER'] === 'none' ? { spanProcessors: [] } : { traceExporter: new OTLPTraceExporter() }),
     ...(env['OTEL_METRICS_EXPORTER'] === 'none'
       ? {}
-      : { metricReaders: [new PeriodicExportingMetricReader({ exporter: new OTLPMetricExporter() })] }),
+      : { metricReaders: [new PeriodicExportingMetricReader({ exporter: new OTLPMetricExporter(), ...rhythm(env) })] }),
     instrumentations: [],
   });
   sdk.start();
@@ -52,6 +58,13 @@ export async function startTelemetry(name: string, env: Environment = process.en
       await sdk.shutdown().catch(() => undefined);
     },
   };
+}
+
+/** How often metrics go out: the SDK reads these variables only for readers that it makes itself. */
+function rhythm(env: Environment): { exportIntervalMillis: number; exportTimeoutMillis: number } {
+  const exportIntervalMillis = Number(env['OTEL_METRIC_EXPORT_INTERVAL']) || 60_000;
+  const exportTimeoutMillis = Number(env['OTEL_METRIC_EXPORT_TIMEOUT']) || 30_000;
+  return { exportIntervalMillis, exportTimeoutMillis: Math.min(exportTimeoutMillis, exportIntervalMillis) };
 }
 
 /** Ids of the current span, which tie a log line to its trace. */

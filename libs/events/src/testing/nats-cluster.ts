@@ -1,5 +1,5 @@
-import { createServer } from 'node:net';
-import type { AddressInfo } from 'node:net';
+import { randomInt } from 'node:crypto';
+import { createServer, type AddressInfo, type Server } from 'node:net';
 import { startNatsServer, type TestServer } from './nats-server.js';
 
 /** Some nats-servers on loopback that form a JetStream cluster. */
@@ -31,20 +31,24 @@ export async function startNatsCluster(size = 3): Promise<TestCluster> {
   };
 }
 
-/** Ports that were free a moment ago: a cluster has to know them before its servers start. */
+/**
+ * Ports that were free a moment ago: a cluster has to know them before its servers start. Below those that systems give to
+ * outgoing connections, which could take one meanwhile.
+ */
 async function freePorts(count: number): Promise<number[]> {
-  const sockets = await Promise.all(
-    Array.from(
-      { length: count },
-      () =>
-        new Promise<ReturnType<typeof createServer>>((resolve, reject) => {
-          const socket = createServer();
-          socket.once('error', reject);
-          socket.listen(0, '127.0.0.1', () => resolve(socket));
-        }),
-    ),
-  );
+  const sockets = await Promise.all(Array.from({ length: count }, listenSomewhere));
   const ports = sockets.map((socket) => (socket.address() as AddressInfo).port);
   await Promise.all(sockets.map((socket) => new Promise((resolve) => socket.close(resolve))));
   return ports;
+}
+
+async function listenSomewhere(): Promise<Server> {
+  for (;;) {
+    const socket = createServer();
+    const listening = new Promise<boolean>((resolve) => {
+      socket.once('error', () => resolve(false));
+      socket.listen({ port: randomInt(10_000, 32_768), host: '127.0.0.1', exclusive: true }, () => resolve(true));
+    });
+    if (await listening) return socket;
+  }
 }

@@ -119,6 +119,78 @@ const envelopes = fc
     ...(channel === null ? {} : { constraints: { channel, contentType: channel } }),
   }));
 
+/** Found by longer hunts with other seeds: each was refused by validation once. */
+const catalogueOf = (parents: Record<string, string> = {}): Facet[] =>
+  facetNames.map((name) => ({
+    name,
+    schema: {},
+    direction: 'bidirectional',
+    ...(parents[name] === undefined ? {} : { extends: parents[name] }),
+  }));
+const agentOf = (
+  at: number,
+  kind: RegisteredCapability['kind'],
+  needs: string[],
+  gives: string[],
+  more: Partial<RegisteredCapability> = {},
+): RegisteredCapability => ({
+  capabilityId: `c.${at}`,
+  version: '1',
+  displayName: `C${at}`,
+  kind,
+  agentType: 'ai',
+  inputFacets: needs.map((facet) => ({ facet })),
+  outputFacets: gives,
+  status: 'active',
+  ...more,
+});
+const wanting = (facetsWanted: string[], channel?: string): TaskEnvelope => ({
+  objective: 'Do it',
+  inputs: {},
+  outputContract: { mode: 'facets', facets: facetsWanted },
+  ...(channel === undefined ? {} : { constraints: { channel, contentType: channel } }),
+});
+const forBlogs = { traits: { channels: ['blog'], contentTypes: ['blog'] } };
+const requiring = (capabilityId: string): NormalizedPolicies => {
+  const { planner, ...rest } = noPolicies();
+  return { ...rest, planner: { ...planner, selection: { ...planner.selection, require: [capabilityId] } } };
+};
+const madeAndRefinedWeakly: [Facet[], RegisteredCapability[], TaskEnvelope, NormalizedPolicies] = [
+  catalogueOf(),
+  [agentOf(0, 'structuring', [], ['f4'], forBlogs), agentOf(1, 'structuring', ['f4'], ['f4'])],
+  wanting(['f4'], 'mail'),
+  requiring('c.1'),
+];
+const progressOf = (done: number, busy: number, cause: PlanCause['kind']) => ({
+  done,
+  busy,
+  lost: 0,
+  cause,
+  blamed: 0,
+});
+type DeltaExample = [Facet[], RegisteredCapability[], TaskEnvelope, ReturnType<typeof progressOf>, boolean];
+const runningInABranchCalledOff: DeltaExample = [
+  catalogueOf({ f5: 'f1', f9: 'f0' }),
+  [
+    agentOf(0, 'structuring', ['f9'], ['f7']),
+    agentOf(1, 'structuring', ['f1', 'f7'], ['f4', 'f0'], forBlogs),
+    agentOf(2, 'execution', [], ['f5']),
+  ],
+  wanting(['f4', 'f0'], 'mail'),
+  progressOf(4, 2, 'branch'),
+  true,
+];
+const onlyAPersonAtWork: DeltaExample = [
+  catalogueOf({ f3: 'f0', f6: 'f0', f8: 'f3', f9: 'f8' }),
+  [
+    agentOf(0, 'execution', [], ['f0'], { inputFacets: [{ facet: 'f0', required: false }] }),
+    agentOf(1, 'structuring', ['f3'], ['f9', 'f0']),
+  ],
+  wanting(['f0', 'f9']),
+  progressOf(0, 1, 'policy'),
+  true,
+];
+
 describe('Whatever is registered and asked for', () => {
   it('a proposed plan is valid, or the assembler said before what is wrong with it', () => {
     let valid = 0;
@@ -147,10 +219,10 @@ describe('Whatever is registered and asked for', () => {
         if (said.size === 0) expect(errors.filter((found) => !tolerated.includes(found.code))).toEqual([]);
         if (judged.plan !== undefined) valid += 1;
       }),
-      { numRuns: 250, seed: 11 },
+      { numRuns: 300, seed: 11, examples: [madeAndRefinedWeakly] },
     );
     // The property would say nothing if hardly any plan were valid.
-    expect(valid).toBeGreaterThan(60);
+    expect(valid).toBeGreaterThan(75);
   });
 
   it('no capability is used without need: without any one of them a goal is lost or lies deeper', () => {
@@ -247,8 +319,8 @@ describe('Whatever is registered and asked for', () => {
             expect(after.nodes.find((node) => node.id === id)).toBe(plan.nodes.find((node) => node.id === id));
         },
       ),
-      { numRuns: 300, seed: 12 },
+      { numRuns: 400, seed: 12, examples: [runningInABranchCalledOff, onlyAPersonAtWork] },
     );
-    expect(merged).toBeGreaterThan(100);
+    expect(merged).toBeGreaterThan(140);
   });
 });

@@ -188,9 +188,8 @@ function rest(
     providers = expanded.goalProviders;
     diagnostics.push(...expanded.diagnostics);
   }
-  if (question.ground === undefined)
-    for (const branch of branches)
-      if (!graph.drafted.some((step) => step.branchId === branch.id)) diagnostics.push(branchMissing(branch));
+  const placed = new Set([...graph.steps.values(), ...steps.ground.beside].map((step) => step.branchId));
+  for (const branch of branches) if (!placed.has(branch.id)) diagnostics.push(branchMissing(branch));
   select(world, steps, providers, alternatives);
   diagnostics.push(...addConfirmations(graph, policies, world.settings.threshold, providers));
   const forbidsTransformation = topology.forbiddenKinds?.includes('transformation') === true;

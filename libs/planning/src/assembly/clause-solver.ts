@@ -1,4 +1,5 @@
 import { ActivityOrder, luby } from './activity-order.js';
+import { CostBound } from './cost-bound.js';
 
 /**
  * Satisfiability of clauses under a bound on cost: conflict-driven clause learning with two watched literals, activity-driven
@@ -36,19 +37,13 @@ export class ClauseSolver {
   private readonly place: number[] = []; // by variable: position on the trail
   private readonly phase: number[] = [];
   private readonly watches: Clause[][] = [];
-  private readonly cost: number[] = [];
-  private readonly costly: number[] = [];
+  private readonly cost = new CostBound();
   private readonly seen: number[] = [];
   private readonly order = new ActivityOrder();
   private readonly trail: Literal[] = [];
   private readonly levelStart: number[] = [];
   private learnts: Clause[] = [];
   private head = 0;
-  private paid = 0;
-  private highestCost = 0;
-  /** The sum or its bound changed since the bound was last followed. */
-  private costChanged = true;
-  private bound = Infinity;
   private contradictory = false;
   private learntLimit = 3000;
 
@@ -60,12 +55,8 @@ export class ClauseSolver {
     this.reason.push(undefined);
     this.place.push(0);
     this.phase.push(0);
-    this.cost.push(cost);
+    this.cost.add(variable, cost);
     this.seen.push(0);
-    if (cost > 0) {
-      this.costly.push(variable);
-      this.highestCost = Math.max(this.highestCost, cost);
-    }
     this.order.add(variable);
     return variable;
   }
@@ -77,8 +68,7 @@ export class ClauseSolver {
 
   boundCost(below: number): void {
     this.backtrack(0);
-    this.bound = below;
-    this.costChanged = true;
+    this.cost.limit(below);
   }
 
   addClause(literals: readonly Literal[]): void {
@@ -159,9 +149,7 @@ export class ClauseSolver {
     this.reason[variable] = reason;
     this.place[variable] = this.trail.length;
     this.trail.push(literal);
-    if ((literal & 1) === 1 || this.cost[variable] === 0) return;
-    this.paid += this.cost[variable]!;
-    this.costChanged = true;
+    this.cost.pay(literal);
   }
 
   private backtrack(level: number): void {
@@ -173,18 +161,17 @@ export class ClauseSolver {
       this.value[literal] = 0;
       this.value[literal ^ 1] = 0;
       this.phase[variable] = (literal & 1) ^ 1;
-      if ((literal & 1) === 0) this.paid -= this.cost[variable]!;
+      this.cost.refund(literal);
       this.order.insert(variable);
     }
     this.trail.length = start;
     this.levelStart.length = level;
     this.head = start;
-    this.costChanged = true;
   }
 
   /** Follows all consequences; returns the literals of a violated clause, all false, if there is one. */
   private propagate(): readonly Literal[] | undefined {
-    while (this.head < this.trail.length || this.costPending()) {
+    while (this.head < this.trail.length || this.cost.pending) {
       if (this.head === this.trail.length) {
         const conflict = this.propagateCost();
         if (conflict !== undefined) return conflict;
@@ -237,35 +224,19 @@ export class ClauseSolver {
     return undefined;
   }
 
-  private costPending(): boolean {
-    return this.costChanged && this.paid + this.highestCost >= this.bound;
-  }
-
   /** Rules out what the bound leaves no room for. */
   private propagateCost(): readonly Literal[] | undefined {
-    if (this.paid >= this.bound) return this.trueCostly(this.trail.length);
-    this.costChanged = false;
-    for (const variable of this.costly)
-      if (this.value[variable << 1] === 0 && this.paid + this.cost[variable]! >= this.bound)
-        this.assign((variable << 1) | 1, BY_COST);
+    if (this.cost.exceeded) return this.cost.paidFor(this.trail, this.trail.length);
+    for (const variable of this.cost.unaffordable())
+      if (this.value[variable << 1] === 0) this.assign((variable << 1) | 1, BY_COST);
     return undefined;
-  }
-
-  /** The negations of all true variables with a cost that were assigned before a place on the trail. */
-  private trueCostly(before: number): Literal[] {
-    const result: Literal[] = [];
-    for (let at = 0; at < before; at += 1) {
-      const literal = this.trail[at]!;
-      if ((literal & 1) === 0 && this.cost[literal >> 1]! > 0) result.push(literal ^ 1);
-    }
-    return result;
   }
 
   /** The false literals that made a variable's assignment necessary (the literal itself may be among them). */
   private antecedents(variable: number): readonly Literal[] {
     const reason = this.reason[variable];
     if (reason === undefined) return [];
-    return reason === BY_COST ? this.trueCostly(this.place[variable]!) : reason.literals;
+    return reason === BY_COST ? this.cost.paidFor(this.trail, this.place[variable]!) : reason.literals;
   }
 
   private learnFrom(conflict: readonly Literal[]): void {

@@ -1,9 +1,5 @@
-/**
- * Seeded composition problems in the style of the Web Services Challenge, and harder: layers in which several services offer
- * overlapping parts of what the next layer needs, so that choices interact across layers and greedy ones cost, under a large
- * registry of services that can't run.
- */
-export interface GeneratedProblem {
+/** A composition problem as published: which concepts there are (name and parent), what services need and give, what is wanted. */
+export interface CompositionProblem {
   readonly name: string;
   readonly concepts: Readonly<Record<string, string | null>>;
   readonly services: readonly {
@@ -46,7 +42,12 @@ interface Service {
   readonly outputs: readonly string[];
 }
 
-export function generateComposition(options: GeneratorOptions): GeneratedProblem {
+/**
+ * A seeded problem in the style of the Web Services Challenge, and harder: layers in which several services offer
+ * overlapping parts of what the next layer needs, so that choices interact across layers and greedy ones cost, under a large
+ * registry of services that can't run.
+ */
+export function generateComposition(options: GeneratorOptions): CompositionProblem {
   const random = seededIntegers(options.seed);
   const some = <T>(items: readonly T[], count: number): T[] => {
     const rest = [...items];

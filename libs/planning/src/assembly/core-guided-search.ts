@@ -70,17 +70,54 @@ export class CoreGuidedSearch {
     }
   }
 
-  /** The first cores come cheaply: landmarks that share no candidate. */
+  /** The first cores come cheaply: landmarks that share no candidate, packed in the best of some ways. */
   private addDisjointLandmarks(): void {
-    const covered: number[] = [];
-    while (!this.exhausted()) {
-      const landmark = this.landmarkMissedBy(covered);
-      if (landmark === undefined) return;
-      covered.push(...landmark);
+    let best: number[][] = [];
+    let most = -1;
+    const { earliest } = this.windows;
+    const byLayer = (direction: number) => (a: number, b: number) => direction * (earliest[a]! - earliest[b]!) || a - b;
+    const orders = [this.growthOrder, [...this.growthOrder].sort(byLayer(1)), [...this.growthOrder].sort(byLayer(-1))];
+    for (const first of [[], this.layerLandmarks()])
+      for (const order of orders) {
+        const packed = this.packLandmarks(first, order);
+        const bound = packed.reduce((sum, landmark) => sum + this.leastCost(landmark), 0);
+        if (bound > most) [best, most] = [packed, bound];
+      }
+    for (const landmark of best) {
       this.solver.addClause(landmark.map(positive));
       this.relax(landmark.map((candidate) => negated(positive(candidate))));
     }
   }
+
+  private packLandmarks(first: readonly number[][], order: readonly number[]): number[][] {
+    const packed = [...first];
+    const covered = packed.flat();
+    while (!this.exhausted()) {
+      const landmark = this.landmarkMissedBy(covered, order);
+      if (landmark === undefined) break;
+      covered.push(...landmark);
+      packed.push(landmark);
+    }
+    return packed;
+  }
+
+  /**
+   * Where no layer can be saved, something has to run in each: of the candidates that fit into one layer only, which are a
+   * landmark of their own for every layer that the longest chain of needs passes through.
+   */
+  private layerLandmarks(): number[][] {
+    const { earliest, latest } = this.windows;
+    const found: number[][] = [];
+    for (let layer = 1; layer <= this.problem.depth && !this.exhausted(); layer += 1) {
+      const others = this.growthOrder.filter((one) => earliest[one] !== layer || latest[one] !== layer);
+      const landmark = this.landmarkMissedBy(others);
+      if (landmark !== undefined) found.push(landmark);
+    }
+    return found;
+  }
+
+  private readonly leastCost = (landmark: readonly number[]): number =>
+    landmark.reduce((least, candidate) => Math.min(least, this.problem.cost[candidate]!), Infinity);
 
   private addSupportClauses(): void {
     const { problem, solver } = this;
@@ -282,12 +319,15 @@ export class CoreGuidedSearch {
   }
 
   /** Grows a set that doesn't reach the goals until it just doesn't; what it leaves out is a landmark. */
-  private landmarkMissedBy(chosen: readonly number[]): number[] | undefined {
+  private landmarkMissedBy(
+    chosen: readonly number[],
+    order: readonly number[] = this.growthOrder,
+  ): number[] | undefined {
     this.layered.clear();
     for (const candidate of chosen) this.layered.add(candidate);
     if (this.layered.reachesGoals) return undefined;
     const landmark: number[] = [];
-    for (const candidate of this.growthOrder) if (!this.layered.addUnlessReaching(candidate)) landmark.push(candidate);
+    for (const candidate of order) if (!this.layered.addUnlessReaching(candidate)) landmark.push(candidate);
     return landmark;
   }
 }

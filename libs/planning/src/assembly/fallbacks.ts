@@ -97,8 +97,10 @@ function replaceBehind(
 ): Step {
   const readers = graph.readersOf(step.id);
   const branch = step.branchId === undefined ? '' : `@${step.branchId}`;
+  // Where a facet is made and then refined, a person may stand behind either step.
+  const id = `fallback:${[...facets].sort().join('.')}${branch}`;
   const fallback = graph.add({
-    id: `fallback:${[...facets].sort().join('.')}${branch}`,
+    id: graph.steps.has(graph.freeId(id)) ? `${id}:${step.id}` : id,
     kind: 'fallback',
     label: about.label.slice(0, 300),
     writes: [...facets],

@@ -1,4 +1,5 @@
 import type { Branch, EventData, PlanCause, PlanGraph, PlanNode } from '@flex/contracts';
+import { performerOf } from '../validation/performer.js';
 import type { AssemblyQuestion } from './assemble.js';
 import type { Ground, StandingNode } from './core-steps.js';
 
@@ -104,18 +105,17 @@ function lackingBranches(branches: readonly Branch[], standing: readonly Standin
 }
 
 /**
- * What is done in branches that could stay as they are, but for a node of theirs that failed or has lost its capability: such a
- * branch is done again as a whole, rather than going on without that node.
+ * What is done in branches that could stay as they are, but for a node of theirs that failed, has lost its capability or is called
+ * off: such a branch is done again as a whole, rather than going on without that node.
  */
-export function brokenBranches({ replan }: DeltaQuestion, { untouched }: Outlook): string[] {
+export function brokenBranches({ replan }: DeltaQuestion, { untouched, cancelled }: Outlook): string[] {
   const plan: PlanGraph = replan.plan;
   const completed = new Set(replan.completed);
   const begun = new Set([...replan.completed, ...replan.running]);
   const excluded = new Set(replan.exclude ?? []);
   const failed = new Set(replan.failed.map((node) => node.nodeId));
   const isBroken = (node: PlanNode): boolean =>
-    failed.has(node.id) ||
-    (!completed.has(node.id) && node.capabilityId !== undefined && excluded.has(node.capabilityId));
+    failed.has(node.id) || cancelled.has(node.id) || (!completed.has(node.id) && excluded.has(performerOf(node) ?? ''));
   const broken = new Set(
     plan.nodes.filter(isBroken).flatMap((node) => (untouched.has(node.branchId ?? '') ? [node.branchId] : [])),
   );
@@ -152,7 +152,7 @@ export function groundOf(question: DeltaQuestion, again: ReadonlySet<string>): O
       if (!skipped) standing.push(asStanding);
     } else if (running.has(node.id)) {
       const outdated = [...(sources.get(node.id) ?? [])].some((id) => again.has(id) || cancelled.has(id));
-      const gone = node.capabilityId !== undefined && excluded.has(node.capabilityId);
+      const gone = excluded.has(performerOf(node) ?? '');
       const unbranched =
         (replan.branchRequests ?? []).length > 0 && node.kind === 'execution' && node.branchId === undefined;
       if (outdated || gone || unbranched) cancelled.add(node.id);

@@ -16,8 +16,8 @@ export interface SelectionSettings {
 }
 
 /**
- * Facets and content type weigh most: they say whether a capability does the work at all; health least, as it is 1 for nearly all.
- * The threshold lies where a capability that was made for another channel and another content type falls below, and one that just
+ * Facets and content type weigh most: they say whether a capability does the work at all. Health is 1 for nearly all;
+ * it weighs as much as a channel, so that whoever fails all the time gives way to somebody healthy who is a little less suited. The threshold lies where a capability that was made for another channel and another content type falls below, and one that just
  * says nothing about itself stays above.
  */
 export const defaultSelection: SelectionSettings = {
@@ -28,9 +28,9 @@ export const defaultSelection: SelectionSettings = {
     channel: 0.15,
     strengths: 0.1,
     cost: 0.05,
-    health: 0.05,
+    health: 0.15,
   },
-  threshold: 0.6,
+  threshold: 0.64,
   preferBonus: 0.2,
   avoidPenalty: 0.3,
   objectives: {

@@ -772,7 +772,7 @@ describe('what a draft says of itself is not believed', () => {
   it('every node is scored by our measure, whoever chose its capability', () => {
     const [first, second, , last] = planOf(linkedinDraft()).nodes;
     expect(second!.selection).toMatchObject({
-      threshold: 0.6,
+      threshold: 0.64,
       runnersUp: [{ capabilityId: 'editor.human' }, { capabilityId: 'writer.cheap' }],
     });
     expect(second!.selection!.score).toBeGreaterThan(0);

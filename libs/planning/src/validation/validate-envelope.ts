@@ -7,6 +7,7 @@ import {
   type ValidationIssue,
 } from '@flex/contracts';
 import { compileCondition } from '../conditions/compile-condition.js';
+import { unsafeSchema } from '../facets/pattern-safety.js';
 import { schemaFaults, validatorFor } from '../facets/validators.js';
 import { escapeToken, pointerTokens } from '../mapping/json-pointer.js';
 import { nearestName } from '../naming/nearest-name.js';
@@ -65,6 +66,8 @@ function policyIssues({ policies, outputContract }: TaskEnvelope): ValidationIss
 
 function contractIssues({ outputContract }: TaskEnvelope, snapshot: RegistrySnapshot | undefined): ValidationIssue[] {
   if (outputContract.mode === 'json_schema') {
+    const unsafe = unsafeSchema(outputContract.schema, '/outputContract/schema');
+    if (unsafe.length > 0) return unsafe;
     return schemaFaults(outputContract.schema).map((fault) => ({
       ...fault,
       pointer: `/outputContract/schema${fault.pointer}`,

@@ -30,12 +30,13 @@ export const capabilities: CommandHandler = async (context) => {
     const rows = items.map((capability) => [
       capability.capabilityId,
       capability.status,
+      capability.health === undefined ? '1' : String(capability.health),
       capability.kind,
       capability.agentType,
       capability.outputFacets.join(', '),
       capability.inputFacets.map(({ facet, required }) => (required === false ? `${facet}?` : facet)).join(', '),
     ]);
-    const headings = ['CAPABILITY', 'STATUS', 'KIND', 'AGENT', 'MAKES', 'FROM'];
+    const headings = ['CAPABILITY', 'STATUS', 'HEALTH', 'KIND', 'AGENT', 'MAKES', 'FROM'];
     for (const line of table(headings, rows, terminal.paint, terminal.stdout.columns)) terminal.out(line);
     return exitCodes.ok;
   });

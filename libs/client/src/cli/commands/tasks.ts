@@ -69,16 +69,20 @@ async function resolutionOf(context: CommandContext, verb: string): Promise<Reso
       return { resolution: verb };
     case 'edit': {
       const file = args.text('operations');
-      if (file === undefined) throw usage('an edit needs --operations <file>: a JSON list of delta operations');
-      const read = (await readJson(context, file)) as { operations?: ResolveBody['operations'] };
-      return { resolution: 'edit', operations: Array.isArray(read) ? read : read.operations };
+      if (file === undefined)
+        throw usage('an edit needs --operations <file>: a JSON list of delta operations, or {"branches": […]}');
+      const read = (await readJson(context, file)) as Pick<ResolveBody, 'operations' | 'branches'>;
+      return { resolution: 'edit', ...(Array.isArray(read) ? { operations: read } : read) };
     }
     default: {
       const [file, text] = [args.text('output'), args.text('text')];
       if (file !== undefined) {
         return { resolution: 'output', output: (await readJson(context, file)) as ResolveBody['output'] };
       }
-      if (text === undefined) throw usage('an answer needs --output <file> (value per facet) or --text <words>');
+      if (text === undefined)
+        throw usage('an answer needs --output <file> (value per facet) or --text <words>', [
+          'Approvals and reviews take: flex tasks approve <taskId>, or reject',
+        ]);
       return { resolution: 'answer', answer: text };
     }
   }

@@ -3,7 +3,8 @@ import { Worker } from 'node:worker_threads';
 import { Ajv2020 } from 'ajv/dist/2020.js';
 import { toIssues, type JsonSchema, type ValidationIssue } from '@flex/contracts';
 
-const LIMIT_MS = 1_000;
+/** Generous: a machine that is busy must not make a sound schema an unsound one. */
+const LIMITS = { ms: 3_000, mib: 128 };
 const REMEMBERED = 20_000;
 /** Only these can make a schema that is formally right fail to compile, or take long. */
 const INTRICATE = /"(\$ref|\$dynamicRef|\$recursiveRef|\$id|\$anchor|\$dynamicAnchor|discriminator|\$async)"/;
@@ -28,7 +29,8 @@ parentPort.on('message', ({ id, schema }) => {
 
 /**
  * Says whether a user's schema compiles. Formally checked here; whatever refers to other schemas is compiled in a
- * worker thread with a time limit. Answers are remembered by the schema's text: large catalogues repeat few schemas.
+ * worker thread with limits on its time and memory. Answers are remembered by the schema's text: large catalogues repeat
+ * few schemas.
  */
 export class SchemaCompiler {
   readonly #meta = new Ajv2020({ strict: false, allErrors: true, validateFormats: false });
@@ -36,6 +38,15 @@ export class SchemaCompiler {
   #thread: Worker | undefined;
   #queue: Promise<unknown> = Promise.resolve();
   #next = 0;
+
+  /** @param limits - time and memory that compiling one schema may take */
+  constructor(private readonly limits = LIMITS) {}
+
+  /** Whether a schema that is formally right also compiles, and soon: for whoever checks the form himself. */
+  static isPlain(schema: JsonSchema): boolean {
+    const text = JSON.stringify(schema);
+    return text.length < LARGE && !INTRICATE.test(text);
+  }
 
   /** Faults with pointers into the schema. */
   async faults(schema: JsonSchema): Promise<ValidationIssue[]> {
@@ -88,15 +99,15 @@ export class SchemaCompiler {
       const onMessage = (answer: { id: number; message?: string }): void => {
         if (answer.id === id) settle(answer.message && `does not compile: ${answer.message}`);
       };
-      const onError = (error: unknown): void => {
-        this.#thread = undefined;
-        settle(`does not compile: ${error instanceof Error ? error.message : String(error)}`);
+      const onError = (error: NodeJS.ErrnoException): void => {
+        const full = error.code === 'ERR_WORKER_OUT_OF_MEMORY';
+        settle(full ? `takes more than ${this.limits.mib} MiB to compile` : `does not compile: ${error.message}`);
       };
       const limit = setTimeout(() => {
-        this.#thread = undefined;
+        this.#forget(thread);
         void thread.terminate();
-        settle(`takes longer than ${LIMIT_MS} ms to compile`);
-      }, LIMIT_MS);
+        settle(`takes longer than ${this.limits.ms} ms to compile`);
+      }, this.limits.ms);
       thread.on('message', onMessage);
       thread.on('error', onError);
       thread.postMessage({ id, schema });
@@ -106,8 +117,16 @@ export class SchemaCompiler {
   #start(): Worker {
     const require = createRequire(import.meta.url);
     const workerData = { ajv: require.resolve('ajv/dist/2020.js'), formats: require.resolve('ajv-formats') };
-    const thread = new Worker(THREAD, { eval: true, workerData, resourceLimits: { maxOldGenerationSizeMb: 128 } });
+    const resourceLimits = { maxOldGenerationSizeMb: this.limits.mib };
+    const thread = new Worker(THREAD, { eval: true, workerData, resourceLimits });
+    // For as long as the thread lives: one that is being ended for its time may still run out of memory, and an error
+    // that nobody listens for would end the whole process.
+    thread.on('error', () => this.#forget(thread));
     thread.unref();
     return thread;
+  }
+
+  #forget(thread: Worker): void {
+    if (this.#thread === thread) this.#thread = undefined;
   }
 }

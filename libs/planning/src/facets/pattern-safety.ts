@@ -1,9 +1,32 @@
 import type { ValidationIssue } from '@flex/contracts';
 
 const MAX_PATTERN_LENGTH = 500;
+const MAX_SCHEMA_DEPTH = 64;
+/** As text. What a hundred kilobytes compile to is still done in a moment; ten times that takes minutes. */
+export const MAX_SCHEMA_BYTES = 128 * 1024;
+
+/**
+ * What could make a process stand still that compiles a user's schema, or holds a value against it: its size, its depth,
+ * and regular expressions that could take for ever. Pointers are into the schema, behind `pointer`.
+ */
+export function unsafeSchema(schema: unknown, pointer: string): ValidationIssue[] {
+  if (depthOf(schema, MAX_SCHEMA_DEPTH) > MAX_SCHEMA_DEPTH)
+    return [{ pointer, message: `is nested deeper than ${MAX_SCHEMA_DEPTH} levels`, keyword: 'depth' }];
+  if (Buffer.byteLength(JSON.stringify(schema) ?? '') > MAX_SCHEMA_BYTES)
+    return [{ pointer, message: `is larger than ${MAX_SCHEMA_BYTES / 1024} KiB`, keyword: 'size' }];
+  return unsafePatterns(schema, pointer);
+}
+
+function depthOf(value: unknown, limit: number): number {
+  if (value === null || typeof value !== 'object') return 0;
+  if (limit < 0) return 1;
+  let deepest = 0;
+  for (const inner of Object.values(value)) deepest = Math.max(deepest, depthOf(inner, limit - 1));
+  return deepest + 1;
+}
 
 /** Regular expressions in a schema that could take for ever on the wrong text, with pointers to them. */
-export function unsafePatterns(schema: unknown, pointer: string): ValidationIssue[] {
+function unsafePatterns(schema: unknown, pointer: string): ValidationIssue[] {
   const faults: ValidationIssue[] = [];
   const check = (pattern: string, at: string): void => {
     const message = patternFault(pattern);

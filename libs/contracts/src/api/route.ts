@@ -1,0 +1,67 @@
+import { Type, type Json, type TSchema } from '../schema.js';
+
+/** What a caller may do: look and submit (`run`), steer runs and answer tasks (`operate`), change the registry (`register`), everything (`admin`). */
+export const scopes = ['run', 'operate', 'register', 'admin'] as const;
+export type Scope = (typeof scopes)[number];
+
+/** Of the published documents. */
+export const API_VERSION = '1.0.0';
+export const API_PREFIX = '/api/v1/flex';
+/** Largest request body; larger values belong into a store of the client's, with a link in the facet. */
+export const BODY_LIMIT_BYTES = 32 * 1024 * 1024;
+/** Deepest nesting of a request body. */
+export const BODY_DEPTH_LIMIT = 100;
+
+/** One operation of the HTTP API. The gateway validates by it, OpenAPI is made from it, tests run its example. */
+export interface ApiRoute {
+  id: string;
+  method: 'GET' | 'POST' | 'PUT' | 'DELETE';
+  /** With `{name}` for parameters. */
+  path: string;
+  scope: Scope;
+  summary: string;
+  query?: TSchema;
+  body?: TSchema;
+  /** The body may be left out. */
+  bodyOptional?: boolean;
+  response: { status: number; schema?: TSchema; stream?: boolean };
+  /** Codes of the problems that it may answer with, besides those that any request can meet. */
+  problems: readonly string[];
+  example?: { query?: Record<string, string>; body?: Json };
+}
+
+/** Pages of lists. */
+export const LIMIT = Type.Optional(
+  Type.String({ pattern: '^[1-9][0-9]{0,3}$', description: 'Items in a page, at most 500; 50 if absent' }),
+);
+export const CURSOR = Type.Optional(Type.String({ maxLength: 500, description: '`next` of the page before' }));
+
+/** Problems that any request can meet. */
+export const commonProblems = ['unauthorized', 'forbidden', 'rate_limited', 'unavailable'] as const;
+/** Problems of any request with a body. */
+export const BODY = [
+  'invalid_json',
+  'invalid_body',
+  'too_large',
+  'too_deep',
+  'unsupported_media_type',
+  'idempotency_key_reused',
+];
+/** Problems of any request about one run. */
+export const RUN = ['run_not_found'];
+
+/** Checks a definition, and keeps its exact type. */
+export const route = <const R extends ApiRoute>(definition: R): R => definition;
+export const runs = `${API_PREFIX}/runs`;
+export const run = `${runs}/{runId}`;
+
+/** `label` of a query. */
+export const label = Type.Optional(
+  Type.Unsafe<string | string[]>({
+    anyOf: [
+      { type: 'string', maxLength: 300 },
+      { type: 'array', items: { type: 'string', maxLength: 300 }, maxItems: 20 },
+    ],
+    description: 'name:value; all must match',
+  }),
+);

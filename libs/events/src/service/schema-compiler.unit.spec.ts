@@ -1,0 +1,40 @@
+import type { JsonSchema } from '@flex/contracts';
+import { SchemaCompiler } from './schema-compiler.js';
+
+const properties = (count: number) =>
+  Object.fromEntries(Array.from({ length: count }, (_, i) => [`property${i}`, { type: 'string', minLength: 1 }]));
+
+/** Formally right, and its compiled form would fill gigabytes. */
+const endless = (copies: number) => ({
+  $defs: { wide: { properties: properties(100) } },
+  anyOf: Array(copies).fill({ $ref: '#/$defs/wide' }),
+});
+
+describe('SchemaCompiler', () => {
+  it('says where a schema is wrong, and what does not resolve', async () => {
+    const compiler = new SchemaCompiler();
+    const first = async (schema: JsonSchema) => (await compiler.faults(schema))[0];
+    expect(await first({ type: 'strin' })).toMatchObject({ pointer: '/type', keyword: 'enum' });
+    expect(await first({ $schema: 'http://json-schema.org/draft-07/schema#' })).toMatchObject({ pointer: '/$schema' });
+    expect((await first({ $ref: '#/$defs/missing' }))?.message).toMatch(/^does not compile: .*missing/);
+    expect(await compiler.faults({ $ref: '#/$defs/a', $defs: { a: { type: 'string' } } })).toEqual([]);
+    await compiler.close();
+  });
+
+  it('gives up on a schema without end, judges the next as if nothing had been, and outlives the thread', async () => {
+    const patient = new SchemaCompiler({ ms: 60_000, mib: 24 });
+    const began = performance.now();
+    expect((await patient.faults(endless(20_000)))[0]?.message).toBe('takes more than 24 MiB to compile');
+    const filled = performance.now() - began;
+    expect(await patient.faults({ $ref: '#/$defs/a', $defs: { a: { type: 'string' } } })).toEqual([]);
+    await patient.close();
+    // Both limits at nearly the same moment, from either side.
+    for (let share = 0.6; share < 1.2; share += 0.08) {
+      const ms = Math.round(filled * share);
+      const compiler = new SchemaCompiler({ ms, mib: 24 });
+      const [fault] = await compiler.faults(endless(20_000));
+      expect(fault?.message).toMatch(new RegExp(`^takes (longer than ${ms} ms|more than 24 MiB) to compile$`));
+      await compiler.close();
+    }
+  }, 120_000);
+});
