@@ -23,7 +23,7 @@ repeats; then holds what is left against every promise, and prints what broke wi
   --seed n    decides envelopes and faults; time decides where they meet (1)
   --runs n    runs to begin (40)
   --kills n   faults (20)
-  --json      one JSON line
+  --json      one JSON line on stdout; what happens is said on stderr all the same
 
 A few minutes with the defaults. Exit code 0 when every promise held, 1 otherwise.
 `;
@@ -79,7 +79,7 @@ export async function main(argv: string[], env: NodeJS.ProcessEnv): Promise<numb
   }
   const begun = performance.now();
   const say = (line: string) =>
-    options.json || process.stderr.write(`${((performance.now() - begun) / 1000).toFixed(1).padStart(6)} s  ${line}\n`);
+    process.stderr.write(`${((performance.now() - begun) / 1000).toFixed(1).padStart(6)} s  ${line}\n`);
   const home = mkdtempSync(join(tmpdir(), 'flex-chaos-'));
   const nats = await startNats({ sync: 'always' });
   const network = await TcpProxy.start(nats.port);
@@ -114,6 +114,7 @@ export async function main(argv: string[], env: NodeJS.ProcessEnv): Promise<numb
     say(`reproduce: ./flex chaos --seed ${options.seed} --runs ${options.runs} --kills ${options.kills}`);
     return violations.length === 0 ? 0 : 1;
   } finally {
+    say('taking everything down');
     workers.stop();
     await stack?.stop();
     await network.stop();
