@@ -192,7 +192,7 @@ const NATS_EXPORTER = [
   ['jetstream_server_max_storage', ''],
   ['jetstream_stream_total_messages', 'stream_name'],
   ['jetstream_stream_total_bytes', 'stream_name'],
-  ['jetstream_consumer_num_pending', 'stream_name consumer_name'],
+  ['jetstream_consumer_num_pending', 'stream_name consumer_name is_consumer_leader'],
 ].map(([metric, labels]) => [metric!, new Map(labels!.split(' ').map((label) => [label, new Set<string>()]))] as const);
 
 /** Spans whose parent nobody sent; the caller's own is not ours to send. */

@@ -5,8 +5,8 @@
 import { existsSync, readdirSync, readFileSync, statSync } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
 import { parseAllDocuments } from 'yaml';
-import { appendsOf } from '@flex/contracts';
-import { busUsers, Durable, natsAuthorization, serviceUsers } from '@flex/events';
+import { appendsOf, capabilityKey } from '@flex/contracts';
+import { busUsers, Durable, natsAuthorization, serviceUsers, workerDurable } from '@flex/events';
 import { ApiKeyRing, readApiKeys } from '../../../apps/gateway/src/security/api-keys.js';
 import { CHECKOUT } from './checkout.js';
 
@@ -116,7 +116,9 @@ describe('compose', () => {
 
   it.each(services)('%s: built from its app, confined, healthy only when ready, and can be scaled', (name) => {
     const service = all[name]!;
-    expect(service['build'].args.SERVICE).toBe(name);
+    // The label of an image says what its tag says.
+    const [, tag] = String(service['image']).split(`/${name}:`);
+    expect(service['build'].args).toMatchObject({ SERVICE: name, VERSION: tag });
     expect(existsSync(join(deploy, 'compose', service['build'].context, service['build'].dockerfile))).toBe(true);
     expect(service).toMatchObject({ read_only: true, cap_drop: ['ALL'], environment: { NATS_USER: name } });
     expect(service['container_name']).toBeUndefined();
@@ -225,12 +227,15 @@ describe('kubernetes', () => {
     expect(find('PodDisruptionBudget', name)['spec'].selector.matchLabels).toEqual(labels);
     expect(find('NetworkPolicy', name)['spec'].podSelector.matchLabels).toEqual(labels);
     const uses = container.env.some((variable: Fields) => variable['name'] === 'DATABASE_URL');
-    const ports = find('NetworkPolicy', name)['spec'].egress.flatMap((rule: Fields) =>
-      rule['ports'].map((p: Fields) => p['port']),
-    );
-    expect(ports.includes(5432)).toBe(uses);
     const sources = filesUnder(join(root, 'apps', name, 'src'), /config\.ts$/).map((path) => read(path));
     expect(sources.some((source) => source.includes('extends DatabaseConfig'))).toBe(uses);
+    // Out to NATS, Postgres, and to models and issuers of tokens; in only to the gateway.
+    const rules = find('NetworkPolicy', name)['spec'];
+    const outside =
+      container.env.some((variable: Fields) => variable['name'] === 'OPENAI_BASE_URL') ||
+      sources.some((source) => source.includes("@Env('FLEX_JWKS_URL')"));
+    expect(portsOf(rules['egress'])).toEqual([...(outside ? [443] : []), 4222, ...(uses ? [5432] : [])]);
+    expect(portsOf(rules['ingress'])).toEqual(name === 'gateway' ? [8080] : []);
   });
 
   it('migrates the tables of every service that has some, as a job', () => {
@@ -254,10 +259,13 @@ describe('kubernetes', () => {
   });
 
   it('scales what exists, by consumers that exist', () => {
-    const capabilities = JSON.parse(read(root, 'examples/catalog/capabilities.json')) as { capabilityId: string }[];
+    const capabilities = JSON.parse(read(root, 'examples/catalog/capabilities.json')) as Fields[];
     const durables = new Set([
       ...Object.values<string>(Durable),
-      ...capabilities.map(({ capabilityId }) => `worker-${capabilityId.replaceAll('.', '=')}`),
+      // Nobody's program works off what people are asked.
+      ...capabilities
+        .filter(({ agentType }) => agentType !== 'human')
+        .map(({ capabilityId }) => workerDurable(capabilityKey(capabilityId as string))),
     ]);
     const scaled = objects.filter((object) => object['spec']?.scaleTargetRef);
     expect(scaled.map((object) => object['metadata'].name).sort()).toEqual([
@@ -272,8 +280,28 @@ describe('kubernetes', () => {
       for (const trigger of (object['spec'].triggers ?? []) as Fields[]) {
         expect(trigger['metadata'].stream).toBe('FLEX');
         expect(durables).toContain(trigger['metadata'].consumer);
+        // Every consumer of a service's work is one of its triggers, and the server that is asked is let in.
+        expect(trigger['metadata'].natsServerMonitoringEndpoint).toBe('nats.flex.svc.cluster.local:8222');
       }
     }
+    const asked = scaled.flatMap((object) => (object['spec'].triggers ?? []) as Fields[]);
+    expect(new Set(asked.map((trigger) => trigger['metadata'].consumer))).toEqual(durables);
+    expect(portsOf(find('NetworkPolicy', 'nats')['spec'].ingress)).toEqual([4222, 6222, 8222]);
+  });
+
+  it('has every server of NATS asked for its consumers: only the one that leads a consumer knows what waits for it', () => {
+    const servers = Array.from(
+      { length: find('StatefulSet', 'nats')['spec'].replicas as number },
+      (_, i) => `nats-${i}`,
+    );
+    const exporter = /`-varz -jsz=all ([^`]+)`/.exec(read(folder, 'README.md'))![1]!;
+    expect(exporter.split(/\s+/)).toEqual(servers.map((server) => `http://${server}.nats.flex:8222`));
+    const expressions = [
+      ...filesUnder(join(deploy, 'grafana'), /\.json$/),
+      ...filesUnder(join(deploy, 'alerts'), /\.yaml$/),
+    ].flatMap((path) => read(path).match(/jetstream_consumer_\w+\{[^}]*\}/g) ?? []);
+    expect(expressions.length).toBeGreaterThan(1);
+    for (const expression of expressions) expect(expression).toMatch(/is_consumer_leader=\\?"true\\?"/);
   });
 });
 
@@ -313,6 +341,20 @@ describe('dashboards and alerts', () => {
     expect(appendsOf('orchestrator')).toEqual(expect.arrayContaining(events));
   });
 
+  it('look back over several exports: of one a minute, a window of a minute holds one at most', () => {
+    const texts = [
+      ...filesUnder(join(deploy, 'grafana'), /\.json$/).map((path) => read(path)),
+      ...rules.map((rule) => rule['expr'] as string),
+    ];
+    const windows = texts.flatMap((text) => [...text.matchAll(/\[(\d+)([smh])[\]:]/g)]);
+    expect(windows.length).toBeGreaterThan(10);
+    const short = windows.filter(([, n, unit]) => Number(n) * { s: 1, m: 60, h: 3600 }[unit as 's' | 'm' | 'h'] < 240);
+    expect(short.map(([window]) => window)).toEqual([]);
+    // And what a replica said that is gone is gone before it can hold back an alert for long.
+    const [collector] = documents(join(deploy, 'compose/telemetry/collector.yaml')) as [Fields];
+    expect(collector['exporters'].prometheus.metric_expiration).toBe('2m30s');
+  });
+
   it('say what to do: every alert has a runbook, every runbook an alert', () => {
     expect(rules.length).toBeGreaterThan(5);
     for (const rule of rules) {
@@ -333,6 +375,12 @@ describe('dashboards and alerts', () => {
 
 const strangers = (value: Fields, allowed: string[]): string[] =>
   Object.keys(value).filter((key) => !allowed.includes(key) && !key.startsWith('x-'));
+
+/** Ports of the rules of a network policy, each once. */
+const portsOf = (rules: Fields[]): number[] =>
+  [...new Set(rules.flatMap((rule) => (rule['ports'] as Fields[]).map((one) => one['port'] as number)))].sort(
+    (a, b) => a - b,
+  );
 
 const words = (text: string): string[] => text.split(' ');
 const COMPOSE_SERVICE = words(

@@ -13,6 +13,8 @@ interface KubernetesObject {
   apiVersion: string;
   kind: string;
   metadata: { name: string };
+  data?: Record<string, string>;
+  stringData?: Record<string, string>;
 }
 
 const FOLDER = join(CHECKOUT, 'deploy/kubernetes');
@@ -25,6 +27,8 @@ const manifests = readdirSync(FOLDER, { recursive: true, encoding: 'utf8' })
   .map((path) => join(FOLDER, path))
   .filter((path) => path.endsWith('.yaml') && !path.endsWith('kustomization.yaml') && statSync(path).isFile())
   .flatMap((path) => documents(readFileSync(path, 'utf8')));
+
+const examples = documents(readFileSync(join(FOLDER, 'overlays/production/secrets.example.yaml'), 'utf8'));
 
 const moduleOf = ({ apiVersion, kind }: KubernetesObject): string =>
   `${apiVersion.startsWith('keda.sh/') ? '@kubernetes-models/keda' : 'kubernetes-models'}/${apiVersion}/${kind}`;
@@ -100,5 +104,19 @@ describe('objects of Kubernetes and KEDA', () => {
     const names = new Set(objects.map(({ kind, metadata }) => `${kind} ${metadata.name}`));
     const referred = [...JSON.stringify(objects).matchAll(/"configMap(?:Ref)?":\{"name":"([^"]+)"/g)].map((m) => m[1]!);
     for (const name of referred) expect(names).toContain(`ConfigMap ${name}`);
+    // So are secrets, with the keys that are asked of them; those that an overlay does not make stand in the example.
+    const secrets = new Map(
+      [...objects, ...(path === 'overlays/dev' ? [] : examples)]
+        .filter(({ kind }) => kind === 'Secret')
+        .map((secret) => [secret.metadata.name, { ...secret.data, ...secret.stringData }]),
+    );
+    const asked = [...JSON.stringify(objects).matchAll(/"secretKeyRef":(\{[^}]*\})/g)]
+      .map((match) => JSON.parse(match[1]!) as { name: string; key: string; optional?: boolean })
+      .filter(({ name, optional }) => !optional || secrets.has(name));
+    expect(asked.length).toBeGreaterThan(0);
+    for (const { name, key } of asked)
+      expect([name, Object.keys(secrets.get(name) ?? {})]).toEqual([name, expect.arrayContaining([key])]);
+    for (const [, name] of JSON.stringify(objects).matchAll(/"secretRef":\{"name":"([^"]+)"/g))
+      expect(secrets.has(name!)).toBe(true);
   });
 });
