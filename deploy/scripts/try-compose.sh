@@ -67,6 +67,12 @@ say 'up'
 if [ "$mode" = --short ]; then
   quietly compose up --wait --wait-timeout 180 --scale worker=2 --scale orchestrator=2 --scale gateway=2
 else
+  say 'migrations as a step of their own, with nothing there but Postgres'
+  quietly compose up --wait --wait-timeout 300 postgres
+  for service in gateway orchestrator registry; do
+    quietly compose run --rm --no-deps -T "$service" node service/dist/migrate.js
+    grep "^$service: " "$output"
+  done
   quietly compose up --wait --wait-timeout 300
   say 'scaled'
   quietly compose up --wait --wait-timeout 300 --scale worker=3 --scale orchestrator=2 --scale gateway=2
