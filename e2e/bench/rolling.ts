@@ -48,7 +48,8 @@ interface Roll {
   /** Of the replacing, milliseconds since the epoch. */
   from: number;
   to: number;
-  replaced: number;
+  /** Unknown where a command of the caller's did it. */
+  replaced?: number;
   stops: { owner: string; at: number }[];
 }
 
@@ -153,7 +154,7 @@ const replicasOf = (stack: BenchStack, service: string): ProcessRecord[] =>
 
 /** One replica after the other; `before` is told of each service before its first. */
 async function replaceAll(stack: BenchStack, services: string[], before: (service: string) => void): Promise<Roll> {
-  const roll: Roll = { from: Date.now(), to: 0, replaced: 0, stops: [] };
+  const roll = { from: Date.now(), to: 0, replaced: 0, stops: [] as Roll['stops'] };
   for (const service of services) {
     before(service);
     if (service === 'worker') {
@@ -198,7 +199,7 @@ async function rollAgainst(url: string, command: string[], options: Options, env
         child.once('exit', resolve);
       });
       if (code !== 0) throw new Error(`${command[0]} ended with ${code}`);
-      return { from, to: Date.now(), replaced: Number.NaN, stops: [] };
+      return { from, to: Date.now(), stops: [] };
     };
     return (await measure(createFlex({ url, apiKey: env['FLEX_API_KEY'] }), replace, options)).outcome;
   } finally {
@@ -235,7 +236,7 @@ async function measure(
     );
   const row = {
     bench: 'rolling',
-    replaced: roll.replaced,
+    ...(roll.replaced === undefined ? {} : { replaced: roll.replaced }),
     seconds: round((roll.to - roll.from) / 1000),
     runs: load.runs.length,
     reconnects: load.reconnects,
