@@ -17,13 +17,14 @@ export interface Seen {
 const waits = (envelope: TaskEnvelope): boolean => envelope.objective === WAITS;
 
 /** Submits and reads to the end, through whatever happens to the gateway. */
-export async function follow(flex: Flex, seen: Seen, changed: () => void): Promise<void> {
-  for await (const frame of flex.runs.stream(seen.envelope)) {
+export async function follow(flex: Flex, seen: Seen, changed: () => void, signal: AbortSignal): Promise<void> {
+  for await (const frame of flex.runs.stream(seen.envelope, { signal })) {
     seen.runId = frame.runId;
     seen.frames.push(frame.id);
     if (frame.type === 'hitl_request' && waits(seen.envelope)) seen.waiting = true;
     changed();
   }
+  if (signal.aborted) return;
   seen.ended = true;
   changed();
 }

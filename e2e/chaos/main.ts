@@ -154,7 +154,7 @@ async function wreak(
       const envelope = i % WAITING_EVERY === 1 ? waitingEnvelope() : chaosEnvelope(random);
       const seen: Seen = { envelope, frames: [], ended: false, waiting: false };
       clients.push(seen);
-      streams.push(follow(flex, seen, () => moved()));
+      streams.push(follow(flex, seen, () => moved(), theEnd.signal));
       await delay(50);
     }
   })();
@@ -187,7 +187,7 @@ async function wreak(
   if (violations.length === 0 && !(await all((seen) => seen.ended)))
     violations.push(...stuck('after the read models and snapshots were made again'));
   theEnd.abort();
-  await answers;
+  await Promise.all([answers, ...streams]);
   say('judging');
   const effects = site.workers.effects();
   for (const seen of clients) if (seen.ended) violations.push(...(await judge(flex, seen, effects)));

@@ -299,6 +299,19 @@ describe('the log', () => {
       for await (const event of log.readRun(run, { fromSeq: acks[3]!.seq })) rest.push(event.seq);
       expect(rest).toEqual([acks[3]!.seq, acks[4]!.seq]);
     });
+
+    it('ends when it was over before it began: nobody waits for what never comes', async () => {
+      const run = newRun();
+      await log.append(pauseRequested(run, run));
+      const events: LogEvent[] = [];
+      for await (const event of log.readRun(run, { signal: AbortSignal.abort() })) events.push(event);
+      expect(events).toEqual([]);
+      const reader = new OrderedReader({ nc, stream: LOG_STREAM, signal: AbortSignal.abort() });
+      expect(await reader.attached).toBeUndefined();
+      const closed = new OrderedReader({ nc, stream: LOG_STREAM });
+      closed.close();
+      expect(await closed.attached).toBeUndefined();
+    });
   });
 
   it('says no when the server says no', async () => {

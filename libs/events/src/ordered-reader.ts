@@ -72,9 +72,13 @@ export class OrderedReader implements AsyncIterable<Delivered[]> {
   #brought = 0;
   readonly #offClosed: () => void;
   #ended = false;
+  #resolveAttached!: (first: AttachInfo | undefined) => void;
+  /** Resolves when the log is being read, with what lay in it; with undefined when the end came before. */
+  readonly attached: Promise<AttachInfo | undefined>;
 
   constructor(options: OrderedReaderOptions) {
     this.#options = options;
+    this.attached = new Promise((resolve) => (this.#resolveAttached = resolve));
     this.#prefetch = options.prefetch ?? DEFAULT_PREFETCH;
     this.#nextSeq = Math.max(1, options.fromSeq ?? 1);
     options.signal?.addEventListener('abort', this.#onAbort, { once: true });
@@ -103,6 +107,7 @@ export class OrderedReader implements AsyncIterable<Delivered[]> {
     this.#session = undefined;
     this.#forgetConsumer();
     this.#wake?.();
+    this.#resolveAttached(undefined);
   }
 
   /** Best effort: what is not deleted here, the server forgets by itself. */
@@ -193,7 +198,9 @@ export class OrderedReader implements AsyncIterable<Delivered[]> {
     if (this.#options.lastPerSubject) this.#buffer = [];
     this.#pending = info.num_pending;
     this.#deliverySeq = 0;
-    this.#options.onAttached?.({ pending: info.num_pending, attachment: this.#attachments });
+    const attached = { pending: info.num_pending, attachment: this.#attachments };
+    this.#options.onAttached?.(attached);
+    this.#resolveAttached(attached);
     this.#attachments += 1;
     const session: PullSession = new PullSession({
       nc,

@@ -34,24 +34,15 @@ async function* readOnce(
   runId: string,
   options: RunReading,
 ): AsyncGenerator<LogEvent, number | undefined> {
-  let pending: number | undefined;
-  let known!: () => void;
-  const attached = new Promise<void>((resolve) => (known = resolve));
   const reader = new OrderedReader({
     nc: log.nc,
     stream: LOG_STREAM,
     filters: runFilters(partitionToken(log.partitionOf(runId)), runId),
     fromSeq: options.fromSeq,
     signal: options.signal,
-    onAttached: (info) => {
-      pending ??= info.pending;
-      known();
-    },
   });
-  options.signal?.addEventListener('abort', known, { once: true });
   try {
-    await attached;
-    let left = pending ?? 0;
+    let left = (await reader.attached)?.pending ?? 0;
     while (left > 0) {
       const delivered = await takeOrStall(reader);
       if (delivered === 'stalled') return reader.nextSeq;
@@ -69,7 +60,6 @@ async function* readOnce(
     }
     return undefined;
   } finally {
-    options.signal?.removeEventListener('abort', known);
     reader.close();
   }
 }

@@ -85,6 +85,7 @@ export class RegistryMirror {
   /** Resolves when the mirror has seen a revision, e.g. the one that a registration returned. */
   async reached(revision: number, signal?: AbortSignal): Promise<void> {
     if (this.#revision >= revision) return;
+    signal?.throwIfAborted();
     await new Promise<void>((resolve, reject) => {
       const off = this.onChange(() => {
         if (this.#revision < revision) return;

@@ -89,9 +89,6 @@ export class PostgresProjector {
     // The leader before may have died between a commit and what follows from it.
     this.onCommitted();
     const end = await this.log.lastSeq();
-    let attached!: (pending?: number) => void;
-    const pending = new Promise<number | undefined>((resolve) => (attached = resolve));
-    signal.addEventListener('abort', () => attached(), { once: true });
     const reader = new OrderedReader({
       nc: this.log.nc,
       stream: LOG_STREAM,
@@ -99,11 +96,10 @@ export class PostgresProjector {
       fromSeq: this.#checkpoint + 1,
       signal,
       paceMs: () => FLUSH_MS,
-      onAttached: (start) => attached(start.pending),
     });
     try {
       // Nothing to project is progress, too: whoever waits for the checkpoint would wait for the next run.
-      if ((await pending) === 0 && end > this.#checkpoint) await this.#advance([], [], end);
+      if ((await reader.attached)?.pending === 0 && end > this.#checkpoint) await this.#advance([], [], end);
       for (;;) {
         const batch = await reader.take(MAX_BATCH);
         if (!batch) return;
