@@ -174,7 +174,9 @@ export const noopNode = (id: string, capabilityId = 'bench.noop'): PlannerDraft[
   outputFacets: ['benchTick'],
 });
 
-export function chainOf(count: number): PlannerDraft {
+/** Steps one after the other, of these capabilities in turn. */
+export function chainOf(count: number, capabilities: readonly string[] = ['bench.noop']): PlannerDraft {
   const ids = Array.from({ length: count }, (_, i) => `n${i}`);
-  return { nodes: ids.map((id) => noopNode(id)), edges: ids.slice(1).map((to, i) => ({ from: ids[i]!, to })) };
+  const nodes = ids.map((id, i) => noopNode(id, capabilities[i % capabilities.length]));
+  return { nodes, edges: ids.slice(1).map((to, i) => ({ from: ids[i]!, to })) };
 }

@@ -16,6 +16,9 @@ const noop = defineCapability(
   () => Promise.resolve({ benchTick: 1 }),
 );
 
+/** The same by another name: a chain that goes from one to the other is dispatched step by step. */
+const other = defineCapability({ ...noop.capability, capabilityId: 'bench.other' }, noop.handler);
+
 const opened = new Promise<void>((resolve) => process.once('message', () => resolve()));
 /** Waits for all others: until the benchmark says so. */
 const gate = defineCapability(
@@ -70,7 +73,7 @@ const limited = defineCapability(
 );
 
 await startWorker({
-  capabilities: [noop, gate, sleep, limited],
+  capabilities: [noop, other, gate, sleep, limited],
   facets: [
     { name: 'benchTick', title: 'Tick', schema: { type: 'number' }, direction: 'bidirectional' },
     { name: 'benchDone', title: 'Done', schema: { type: 'number' }, direction: 'bidirectional' },

@@ -4,6 +4,11 @@ import { percentile, round } from './statistics.js';
 import { lastSeq } from './raw-limit.js';
 
 const STEPS = 10;
+/** About three seconds' worth on two cores. */
+const BARE_RUNS = { 1: 300, 16: 800, 64: 900 };
+
+/** A worker may go on by itself from step to step of one capability; between two of them each step is dispatched. */
+const CHAINS = { 'one capability': ['bench.noop'], 'two in turn': ['bench.noop', 'bench.other'] };
 
 /** Chains of ten no-op nodes at several concurrencies, the whole product beside the bare protocol on the same server. */
 export async function benchSteps(env: NodeJS.ProcessEnv, seconds = 6): Promise<Record<string, unknown>[]> {
@@ -12,22 +17,22 @@ export async function benchSteps(env: NodeJS.ProcessEnv, seconds = 6): Promise<R
     const stack = await benchStack({ sync }, env);
     const bare = await BareProtocol.start(stack.natsUrl);
     try {
-      const body = envelopeOf(chainOf(STEPS));
-      await chains(stack.url, body, 8, 1.5);
-      await bare.chains(200, 8);
-      for (const concurrency of [1, 16, 64]) {
-        // In turn, twice: a machine that becomes slower becomes so for both.
-        const product = [];
-        const limit = [];
-        const before = await lastSeq(stack.natsUrl);
-        for (let turn = 0; turn < 2; turn++) {
-          product.push(await chains(stack.url, body, concurrency, seconds / 2));
-          limit.push(
-            await bare.chains(Math.max(50, Math.round((product[turn]!.latencies.length * 3) / 2)), concurrency),
-          );
+      for (const [chain, capabilities] of Object.entries(CHAINS)) {
+        const body = envelopeOf(chainOf(STEPS, capabilities));
+        await chains(stack.url, body, 8, 1.5);
+        await bare.chains(200, 8);
+        for (const concurrency of [1, 16, 64] as const) {
+          // In turn, twice: a machine that becomes slower becomes so for both.
+          const product = [];
+          const limit = [];
+          const before = await lastSeq(stack.natsUrl);
+          for (let turn = 0; turn < 2; turn++) {
+            product.push(await chains(stack.url, body, concurrency, seconds / 2));
+            limit.push(await bare.chains(BARE_RUNS[concurrency], concurrency));
+          }
+          const writes = (await lastSeq(stack.natsUrl)) - before;
+          rows.push({ bench: 'steps', sync, chain, ...row(concurrency, merge(product), merge(limit), writes) });
         }
-        const writes = (await lastSeq(stack.natsUrl)) - before;
-        rows.push(row(sync, concurrency, merge(product), merge(limit), writes));
       }
     } finally {
       await bare.stop();
@@ -49,18 +54,10 @@ const merge = (parts: Measured[]): Measured => ({
   steps: parts.reduce((sum, part) => sum + part.steps, 0),
 });
 
-function row(
-  sync: string,
-  concurrency: number,
-  product: Measured,
-  bare: Measured,
-  writes: number,
-): Record<string, unknown> {
+function row(concurrency: number, product: Measured, bare: Measured, writes: number): Record<string, unknown> {
   const rate = product.steps / product.seconds;
   const limit = bare.steps / bare.seconds;
   return {
-    bench: 'steps',
-    sync,
     concurrency,
     runsPerSecond: round(rate / STEPS),
     stepsPerSecond: round(rate, 0),

@@ -58,7 +58,9 @@ function effectsOf(events: readonly ToldEvent[], effects: ReadonlyMap<string, nu
       if (dispatched.has(key) && !effects.has(key))
         violations.push(`${nodeId} attempt ${attempt} was accepted, but no worker did it`);
     }
-    if (event.type === 'node.dispatched') dispatched.add(`${event.runId}:${event.data.nodeId}:${event.data.attempt}`);
+    if (event.type !== 'node.dispatched') continue;
+    for (const { nodeId, attempt } of [event.data, ...(event.data.next ?? [])])
+      dispatched.add(`${event.runId}:${nodeId}:${attempt}`);
   }
   const runId = events[0]!.runId;
   for (const key of effects.keys())

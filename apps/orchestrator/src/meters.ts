@@ -1,5 +1,5 @@
 import { metrics, type Attributes, type Counter, type Histogram } from '@opentelemetry/api';
-import type { StoredEvent } from '@flex/contracts';
+import { resultsOf, type StoredEvent } from '@flex/contracts';
 import { nodeOf, type RunState } from './core/state.js';
 import type { Partitions } from './partitions.js';
 
@@ -77,10 +77,10 @@ export function countEvent(state: RunState, event: StoredEvent): void {
     case 'plan.drafted':
     case 'plan.draft_failed':
       return countUsage((event as StoredEvent<'plan.drafted'>).data.usage, { by: 'planner' });
-    case 'node.reported': {
-      const { nodeId, usage } = (event as StoredEvent<'node.reported'>).data;
-      return countUsage(usage, { by: 'worker', 'flex.capability_id': nodeOf(state, nodeId)?.capabilityId ?? '' });
-    }
+    case 'node.reported':
+      for (const { nodeId, usage } of resultsOf((event as StoredEvent<'node.reported'>).data))
+        countUsage(usage, { by: 'worker', 'flex.capability_id': nodeOf(state, nodeId)?.capabilityId ?? '' });
+      return;
     case 'hitl.resolved':
     case 'hitl.closed': {
       const { taskId } = (event as StoredEvent<'hitl.resolved'>).data;

@@ -19,6 +19,13 @@ export class OrchestratorConfig extends DatabaseConfig {
   @Max(20)
   planAttempts: number = 3;
 
+  /** Further steps that a dispatch names at most, for its worker to go on with; 0: each step is dispatched by itself. */
+  @Env('FLEX_RUN_ON')
+  @IsInt()
+  @Min(0)
+  @Max(100)
+  runOn: number = 15;
+
   /** How long a partition stays with a replica that is not heard of. */
   @Env('FLEX_LEASE_MS')
   @IsInt()

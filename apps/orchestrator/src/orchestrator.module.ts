@@ -35,6 +35,7 @@ export async function orchestratorModule(service: ServiceContext<OrchestratorCon
       dynamicPlanning: config.dynamicPlanning,
       hybridPlanning: config.hybridPlanning,
       planAttempts: config.planAttempts,
+      runOn: config.runOn,
     },
     registry: (tenant) => registry.snapshot(tenant),
     abreast: (revision) => abreast.reached(revision),

@@ -141,6 +141,8 @@ export {
 export { Rejection, ContractViolation, type Problem } from './problem.js';
 export { services, type DataOf, type EventDefinition, type ServiceName } from './events/define.js';
 export { FacetValues, Failure, Acceptance, Usage, Chain } from './events/parts.js';
+export type { NextStep } from './events/orchestrator.js';
+export { resultsOf, type StepResult } from './events/worker.js';
 export {
   API_PREFIX,
   API_VERSION,

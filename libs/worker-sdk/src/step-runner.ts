@@ -1,4 +1,4 @@
-import type { EventData, Json, NewEvent, ValidationIssue } from '@flex/contracts';
+import type { EventData, Json, NewEvent, StepResult, ValidationIssue } from '@flex/contracts';
 import { ContractViolation, type EventLog, type LogEvent, type WorkContext } from '@flex/events';
 import type { CapabilityDefinition } from './define-capability.js';
 import { FatalError, RetryableError } from './errors.js';
@@ -11,9 +11,11 @@ import { issuesAgainst } from './schema-validator.js';
 import { StepContext } from './step-context.js';
 import { recordStep } from './step-meter.js';
 import { inSpan } from './step-span.js';
+import { Stretch } from './stretch.js';
 
 type Dispatched = LogEvent<'node.dispatched'>;
 type Reported = EventData<'node.reported'>;
+type Said = Omit<StepResult, 'nodeId' | 'attempt' | 'durationMs'>;
 
 export interface StepRunnerOptions {
   log: EventLog;
@@ -42,41 +44,54 @@ export class StepRunner {
   }
 
   /**
-   * One delivery of one attempt. Resolves when the log has the report; a second delivery of the same attempt makes the
-   * same report, which the log has then already. Rejects when the step should be delivered again, here or elsewhere.
+   * One delivery of one dispatch: its step, and those that may follow. Resolves when the log has the report; a second
+   * delivery of the same attempt makes the same report, which the log has then already. Rejects when it should be delivered
+   * again, here or elsewhere.
    */
   readonly handle = async (event: Dispatched, work: WorkContext): Promise<void> => {
-    const { runId, data, key } = event;
-    const { nodeId, attempt } = data;
-    if (this.options.isCancelled(runId, nodeId, attempt)) return;
+    const { isCancelled } = this.options;
+    if (isCancelled(event.runId, event.data.nodeId, event.data.attempt)) return;
+    const stretch = new Stretch(event, (report) => this.#report(event, report));
+    try {
+      for (let at: Dispatched | undefined = event; at; at = stretch.next(isCancelled))
+        if (!(await this.#carryOut(at, work, stretch))) break;
+    } catch (error) {
+      if (!stretch.canBeCut) throw error;
+    } finally {
+      await stretch.end();
+    }
+  };
+
+  /** One step; false when nobody waits for its result any more. */
+  async #carryOut(event: Dispatched, work: WorkContext, stretch: Stretch): Promise<boolean> {
+    const { nodeId, attempt, timeoutMs } = event.data;
+    const { capability } = this.options.definition;
     const began = performance.now();
-    const step = new RunningStep(runId, nodeId, attempt, data.timeoutMs, () => this.#announce(event));
+    const step = new RunningStep(event.runId, nodeId, attempt, timeoutMs, () => this.#announce(event));
     this.#running.add(step);
     try {
-      const report = await inSpan(event, this.options.definition.capability, (traceparent) =>
-        this.#execute(event, step, work, traceparent),
+      const done = await inSpan(event, capability, (traceparent) =>
+        this.#execute(event, step, work, traceparent, () => stretch.tell()),
       );
-      if (!report) return;
-      report.nodeId = nodeId;
-      report.attempt = attempt;
-      report.worker = this.options.instance;
-      report.durationMs = Math.round(performance.now() - began);
-      const { capabilityId } = this.options.definition.capability;
-      recordStep(capabilityId, report.error ? 'failed' : 'completed', report.durationMs);
-      await this.#report(runId, key, event.traceparent, report);
+      if (!done) return false;
+      const durationMs = Math.round(performance.now() - began);
+      recordStep(capability.capabilityId, done.said.error ? 'failed' : 'completed', durationMs);
+      stretch.add({ nodeId, attempt, durationMs, ...done.said }, done.sound);
+      return true;
     } finally {
       step.done();
       this.#running.delete(step);
     }
-  };
+  }
 
-  /** The report without its head; undefined when nobody waits for one. */
+  /** What is to be reported, and whether others may build on it; undefined when nobody waits for it. */
   async #execute(
     event: Dispatched,
     step: RunningStep,
     work: WorkContext,
     traceparent: string | undefined,
-  ): Promise<Reported | undefined> {
+    onSpeak: () => void,
+  ): Promise<{ said: Said; sound: boolean } | undefined> {
     const { log, book, definition, instance, logger } = this.options;
     const { capability, handler } = definition;
     const { runId, key, data } = event;
@@ -85,6 +100,7 @@ export class StepRunner {
     let voice: ProgressVoice | undefined;
     const speak = (): ProgressVoice => {
       const { nodeId, attempt } = data;
+      if (!voice) onSpeak();
       const about = { runId, key, traceparent, nodeId, attempt, worker: instance, delivery: work.attempt };
       return (voice ??= new ProgressVoice(about, (said) => log.append(said)));
     };
@@ -106,7 +122,8 @@ export class StepRunner {
           'an output breaks its schema',
         );
       }
-      return { outputs, usage: context.usageReported, metrics: context.metricsReported } as unknown as Reported;
+      const said = { outputs, usage: context.usageReported, metrics: context.metricsReported };
+      return { said, sound: faults.length === 0 };
     } catch (error) {
       if (error instanceof Interrupted && error.why !== 'timeout') {
         if (error.why === 'cancelled') return undefined;
@@ -127,24 +144,29 @@ export class StepRunner {
         },
         'a step failed',
       );
-      return { error: failure, usage: context.usageReported, metrics: context.metricsReported } as unknown as Reported;
+      const said = { error: failure, usage: context.usageReported, metrics: context.metricsReported };
+      return { said, sound: false };
     } finally {
       if (voice) await voice.close();
     }
   }
 
-  async #report(
-    runId: string,
-    key: string | undefined,
-    traceparent: string | undefined,
-    data: Reported,
-  ): Promise<void> {
-    const id = `${runId}:report:${data.nodeId}:${data.attempt}`;
+  async #report(dispatched: Dispatched, said: Reported): Promise<void> {
+    const { runId, key, traceparent } = dispatched;
+    const data = { ...said, worker: this.options.instance };
+    const last = said.at ?? said.further?.at(-1);
+    // A second delivery may get further than the first: that is another report.
+    const upTo = last ? `:${said.at ? 'at' : 'to'}:${last.nodeId}:${last.attempt}` : '';
+    const id = `${runId}:report:${data.nodeId}:${data.attempt}${upTo}`;
     const event: NewEvent<'node.reported'> = { type: 'node.reported', runId, id, key, traceparent, data };
     try {
       await this.options.log.append(event);
     } catch (error) {
-      if (!(error instanceof ContractViolation) || data.error) throw error;
+      if (!(error instanceof ContractViolation)) throw error;
+      // What follows the first is left out: it is dispatched again by itself.
+      const { further: _, at: __, ...first } = said;
+      if (last) return this.#report(dispatched, first);
+      if (data.error) throw error;
       const failure = failureOf(
         new RetryableError(`the result cannot be reported: ${error.message}`, { code: 'OUTPUT_INVALID' }),
       );

@@ -343,4 +343,103 @@ describe('a worker', () => {
       /capabilityId.*kind/,
     );
   });
+
+  describe('that may go on by itself', () => {
+    const chain = (capabilityId: string, ...nodes: string[]) =>
+      dispatch(capabilityId, {
+        nodeId: 'n0',
+        next: nodes.map((nodeId, i) => ({
+          nodeId,
+          attempt: 1,
+          kind: 'execution',
+          inputs: {},
+          take: { brief: { nodeId: i === 0 ? 'n0' : nodes[i - 1]!, facet: 'copy' } },
+          outputFacets: ['copy'],
+          timeoutMs: 10_000,
+          idempotencyKey: `${nodeId}:1`,
+        })),
+      });
+    const reports = (runId: string) =>
+      seen
+        .filter((one) => one.runId === runId && one.type === 'node.reported')
+        .map((one) => one.data as EventData<'node.reported'>);
+    const word = (inputs: Record<string, unknown>) => ({ copy: `${String(inputs['brief'])}+` });
+
+    it('reports quick steps together, each made of the one before it', async () => {
+      const keys: string[] = [];
+      const { id } = await start((inputs, ctx) => {
+        keys.push(ctx.idempotencyKey);
+        return word(inputs);
+      });
+      const runId = await chain(id, 'n1', 'n2');
+      expect(await reported(runId)).toMatchObject({
+        nodeId: 'n0',
+        outputs: { copy: 'x+' },
+        further: [
+          { nodeId: 'n1', attempt: 1, outputs: { copy: 'x++' } },
+          { nodeId: 'n2', attempt: 1, outputs: { copy: 'x+++' } },
+        ],
+      });
+      expect(keys).toEqual([`${runId}:write:1`, 'n1:1', 'n2:1']);
+    });
+
+    it('stops at the first failure, at an output that breaks its schema, and at one that is missing', async () => {
+      const { id } = await start((inputs, ctx) => {
+        if (ctx.nodeId === 'bad') throw new FatalError('no');
+        return ctx.nodeId === 'mute' ? {} : word(inputs);
+      });
+      const failed = await reported(await chain(id, 'bad', 'n2'));
+      expect(failed.further).toMatchObject([{ nodeId: 'bad', error: { message: 'no' } }]);
+      const missing = await reported(await chain(id, 'mute', 'n2'));
+      expect(missing.further).toMatchObject([{ nodeId: 'mute', outputs: {} }]);
+      expect(missing.further).toHaveLength(1);
+    });
+
+    it('tells what is done while a slow one goes on, and reports that by itself', async () => {
+      let finish = (): void => undefined;
+      const finished = new Promise<void>((resolve) => (finish = resolve));
+      const { id } = await start(async (inputs, ctx) => {
+        if (ctx.nodeId === 'slow') await finished;
+        return word(inputs);
+      });
+      const runId = await chain(id, 'slow', 'n2');
+      expect(await reported(runId)).toMatchObject({ nodeId: 'n0', at: { nodeId: 'slow', attempt: 1 } });
+      finish();
+      while (reports(runId).length < 2) await delay(5);
+      // What follows a slow step is sent out by itself.
+      expect(reports(runId)[1]).toMatchObject({ nodeId: 'slow', outputs: { copy: 'x++' } });
+      expect(reports(runId)[1]).not.toHaveProperty('further');
+    });
+
+    it('tells what is done before a further step says something', async () => {
+      const { id } = await start(async (inputs, ctx) => {
+        if (ctx.nodeId === 'n1') ctx.progress({ message: 'at it' });
+        return word(inputs);
+      });
+      const runId = await chain(id, 'n1');
+      while (reports(runId).length < 2) await delay(5);
+      expect(typesOf(runId)).toEqual(['node.dispatched', 'node.reported', 'node.progressed', 'node.reported']);
+    });
+
+    it('leaves the rest to others when it has to stop', async () => {
+      let begin = (): void => undefined;
+      const begun = new Promise<void>((resolve) => (begin = resolve));
+      const { id, worker } = await start(
+        async (inputs, ctx) => {
+          if (ctx.nodeId !== 'n1') return word(inputs);
+          begin();
+          return new Promise((_, reject) =>
+            ctx.signal.addEventListener('abort', () => reject(ctx.signal.reason as Error)),
+          );
+        },
+        {},
+        { patienceMs: 20 },
+      );
+      const runId = await chain(id, 'n1');
+      await begun;
+      await worker.stop();
+      expect(await reported(runId)).toMatchObject({ nodeId: 'n0', outputs: { copy: 'x+' } });
+      expect(reports(runId)[0]).not.toHaveProperty('further');
+    });
+  });
 });

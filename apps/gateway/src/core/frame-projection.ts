@@ -12,7 +12,8 @@ import { taskFrames } from './frames/task-frames.js';
 export function project(state: ProjectionState, event: StoredEvent): Frame[] {
   if (state.ended) return [];
   const accepted = (event.data as { accepted?: Acceptance[] }).accepted;
-  const drafts: Draft[] = accepted ? accepted.map((acceptance) => completion(state, acceptance)) : [];
+  const drafts: Draft[] = [];
+  for (const acceptance of accepted ?? []) completion(state, acceptance, drafts);
   shown(state, event, drafts);
   return drafts.map((draft, index) => frameOf(state, event, draft, index));
 }

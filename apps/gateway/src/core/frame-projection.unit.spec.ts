@@ -206,3 +206,66 @@ describe('the frames of a run', () => {
       if (index > 0) expect(isAfter(cursor, cursors[index - 1]!)).toBe(true);
   });
 });
+
+describe('steps that a worker went on with by itself', () => {
+  const next = (nodeId: string) => ({
+    ...dispatched(nodeId),
+    inputs: {},
+    take: { copy: { nodeId: 'a', facet: 'copy' } },
+  });
+  const told = (events: (run: TestRun) => void): string[] => {
+    const run = new TestRun();
+    run.add('run.submitted', submitted());
+    run.add('node.dispatched', dispatched('a', { next: [next('b'), next('c')] }));
+    events(run);
+    const state = initialProjection(run.runId);
+    return run.events
+      .flatMap((event) => project(state, event))
+      .filter(({ type }) => type.startsWith('node_'))
+      .map(({ type, nodeId }) => `${type} ${nodeId}`);
+  };
+  const done = (...nodes: string[]) => ({ accepted: nodes.map((nodeId) => ({ nodeId, attempt: 1 })) });
+  const result = (nodeId: string) => ({ nodeId, attempt: 1, outputs: { copy: nodeId } });
+
+  it('are shown as started before they are shown as done, each once', () => {
+    const frames = told((run) => {
+      run.add('node.reported', { ...result('a'), further: [result('b')] });
+      run.add('node.dispatched', dispatched('c', done('a', 'b')));
+      run.add('node.reported', result('c'));
+      run.add('node.completed', done('c'));
+    });
+    expect(frames).toEqual([
+      'node_start a',
+      'node_complete a',
+      'node_start b',
+      'node_complete b',
+      'node_start c',
+      'node_complete c',
+    ]);
+  });
+
+  it('are shown as started while they are slow, or speak, or when they fail', () => {
+    const begun = ['node_start a', 'node_complete a', 'node_start b'];
+    const slow = told((run) => {
+      run.add('node.reported', { ...result('a'), at: { nodeId: 'b', attempt: 1 } });
+      run.add('node.completed', done('a'));
+    });
+    expect(slow).toEqual(begun);
+    const failed = told((run) => {
+      run.add('node.reported', {
+        ...result('a'),
+        further: [{ nodeId: 'b', attempt: 1, error: { code: 'X', message: 'x' } }],
+      });
+      run.add('node.failed', {
+        nodeId: 'b',
+        attempt: 1,
+        error: { code: 'X', message: 'x' },
+        final: true,
+        ...done('a'),
+      });
+    });
+    expect(failed).toEqual([...begun, 'node_error b']);
+    const speaking = told((run) => run.add('node.progressed', { nodeId: 'b', attempt: 1, fraction: 0.5 }));
+    expect(speaking).toEqual(['node_start a', 'node_start b', 'node_progress b']);
+  });
+});

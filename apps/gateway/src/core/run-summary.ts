@@ -1,4 +1,5 @@
 import {
+  resultsOf,
   unreachable,
   type Acceptance,
   type Failure,
@@ -6,6 +7,7 @@ import {
   type Json,
   type NodeStatus,
   type RunStatus,
+  type StepResult,
   type StoredEvent,
   type Usage,
 } from '@flex/contracts';
@@ -187,14 +189,13 @@ function fold(run: RunSummary, event: StoredEvent): void {
       run.nodes.set(nodeId, { status: 'running', attempt, capabilityId, kind, label, startedAt: event.time });
       return;
     }
-    case 'node.reported': {
-      const node = run.nodes.get(event.data.nodeId);
-      if (!node || node.attempt !== event.data.attempt || node.durationMs !== undefined) return;
-      node.durationMs = event.data.durationMs ?? event.time - (node.startedAt ?? event.time);
-      node.usage = event.data.usage;
-      addUsage(run, event.data.usage);
+    case 'node.reported':
+      for (const [i, result] of resultsOf(event.data).entries()) {
+        if (i > 0) wentOn(run, result, event.time);
+        reported(run, result, event.time);
+      }
+      if (event.data.at) wentOn(run, event.data.at, event.time);
       return;
-    }
     case 'node.failed': {
       const { nodeId, error, final } = event.data;
       patch(run, nodeId, { status: final ? 'failed' : 'ready', error, endedAt: event.time });
@@ -297,6 +298,21 @@ function complete(run: RunSummary, { nodeId, attempt }: Acceptance, time: number
     durationMs: node.durationMs ?? time - (node.startedAt ?? time),
     error: undefined,
   });
+}
+
+/** A worker went on with a step that the dispatch had named. */
+function wentOn(run: RunSummary, { nodeId, attempt }: { nodeId: string; attempt: number }, time: number): void {
+  const node = run.nodes.get(nodeId);
+  if (node?.status !== 'pending' || node.attempt >= attempt) return;
+  patch(run, nodeId, { status: 'running', attempt, startedAt: time });
+}
+
+function reported(run: RunSummary, { nodeId, attempt, durationMs, usage }: StepResult, time: number): void {
+  const node = run.nodes.get(nodeId);
+  if (!node || node.attempt !== attempt || node.durationMs !== undefined) return;
+  node.durationMs = durationMs ?? time - (node.startedAt ?? time);
+  node.usage = usage;
+  addUsage(run, usage);
 }
 
 function patch(run: RunSummary, nodeId: string, change: Partial<NodeView>): void {

@@ -1,16 +1,17 @@
 import { noPolicies, unreachable, type StoredEvent } from '@flex/contracts';
 import { isFinal } from './is-final.js';
-import { dueAt, softDue } from './due.js';
+import { dueAt } from './due.js';
 import { accept, acceptAll, cancel, end, giveWay, openGate, setBack } from './fold-nodes.js';
 import { closeTask, openTask, done } from './fold-people.js';
 import { planRequested, planUpdated, usePlan } from './fold-plan.js';
+import { begin, reported, undoAfter } from './fold-reports.js';
 import { signalled } from './fold-signals.js';
 import { isFinished } from './progress.js';
 import { spend } from './spend.js';
 import { NEVER, type RunState } from './state.js';
 
 /** Raised when the same events fold to something else than before: snapshots of before are then not read. */
-export const FOLD_VERSION = 2;
+export const FOLD_VERSION = 3;
 
 /** The state of a run of which nothing is known but its submission. */
 export function initial(event: StoredEvent<'run.submitted'>): RunState {
@@ -188,33 +189,19 @@ export function evolve(state: RunState, event: StoredEvent): void {
     case 'plan.updated':
       return planUpdated(state, event);
     case 'node.dispatched': {
-      acceptAll(state, event.data.accepted);
-      const run = state.nodes.get(event.data.nodeId);
+      const { nodeId, attempt, timeoutMs, planVersion, next, accepted } = event.data;
+      acceptAll(state, accepted);
+      const run = state.nodes.get(nodeId);
       if (!run) return;
-      run.status = 'running';
-      run.attempt = event.data.attempt;
-      run.tries++;
-      run.key = event.key;
-      run.startedAt = event.time;
-      run.deadline = event.time + event.data.timeoutMs;
-      run.retryAt = run.report = run.error = run.asked = run.judged = undefined;
-      state.retrying.delete(event.data.nodeId);
-      state.ready.delete(event.data.nodeId);
-      state.active.add(event.data.nodeId);
-      state.spent.dispatched++;
-      return dueAt(state, softDue(state, event.data.nodeId, run));
-    }
-    case 'node.reported': {
-      const run = state.nodes.get(event.data.nodeId);
-      if (!run || run.status !== 'running' || run.attempt !== event.data.attempt || run.report) return;
-      // A worker may speak for its own capability only.
-      if (event.key !== run.key) return;
-      run.report = event.data;
-      spend(state, event.data.usage);
-      Object.assign(state.metrics, event.data.metrics);
-      state.reported.add(event.data.nodeId);
+      begin(state, nodeId, run, { attempt, key: event.key, time: event.time, timeoutMs });
+      run.next = next && {
+        version: planVersion,
+        steps: next.map((step) => ({ nodeId: step.nodeId, attempt: step.attempt })),
+      };
       return;
     }
+    case 'node.reported':
+      return reported(state, event);
     case 'node.completed':
       return acceptAll(state, event.data.accepted);
     case 'node.failed': {
@@ -224,6 +211,7 @@ export function evolve(state: RunState, event: StoredEvent): void {
       run.report = run.deadline = undefined;
       run.error = event.data.error;
       state.reported.delete(event.data.nodeId);
+      undoAfter(state, event.data.nodeId);
       if (event.data.final) {
         run.status = 'failed';
         state.active.delete(event.data.nodeId);

@@ -4,10 +4,12 @@ import { askPolicies, completionPolicies } from './ask-policies.js';
 import { actOnBudget, wouldCross } from './budget-decisions.js';
 import { conditionOver, outputIssues, resolveInputs, toKeys } from './data.js';
 import { fail } from './ending.js';
+import { ranOnAfter } from './fold-reports.js';
 import { softDue } from './due.js';
 import { occasionId } from './occasion.js';
 import { replan } from './plan-request.js';
 import { TAKEN } from './progress.js';
+import { nextSteps, workOf } from './run-on.js';
 import { indexOf, isHeld, type NodeRun } from './state.js';
 import type { Step } from './step.js';
 
@@ -17,7 +19,7 @@ export function decideReports(step: Step): void {
   for (const nodeId of state.reported) {
     const run = state.nodes.get(nodeId)!;
     const node = step.node(nodeId);
-    if (!node || !run.report) continue;
+    if (!node || !run.report || step.handled.has(nodeId)) continue;
     if (run.report.error) {
       failAttempt(step, node, run, run.report.error);
       continue;
@@ -71,7 +73,8 @@ export function takeOver(
 
 /** An attempt failed: again after a pause, or for good. */
 export function failAttempt(step: Step, node: PlanNode, run: NodeRun, error: Failure): void {
-  step.handled.add(node.id);
+  // What its worker made of a result that does not count is not looked at.
+  for (const nodeId of [node.id, ...ranOnAfter(step.state, node.id)]) step.handled.add(nodeId);
   const { maxAttempts, backoffMs, factor } = node.retry;
   const again = error.retryable !== false && run.tries < maxAttempts;
   step.emit('node.failed', `failed:${node.id}:${run.attempt}`, {
@@ -226,27 +229,21 @@ function start(step: Step, nodeId: string, run: NodeRun): void {
   const crossed = wouldCross(step, node);
   if (crossed) return actOnBudget(step, crossed);
   const attempt = run.attempt + 1;
+  const key =
+    run.candidate === 0 ? (node.capabilityKey ?? capabilityId) : capabilityKey(capabilityId, registered?.tenant);
   step.emit(
     'node.dispatched',
     `dispatch:${nodeId}:${attempt}`,
     {
-      nodeId,
-      attempt,
+      ...workOf(step, node, attempt),
       planVersion: step.version,
       capabilityId,
-      kind: node.kind,
-      label: node.label,
       inputs: toKeys(node, inputs),
-      provenance: Object.fromEntries(node.provenance.map((source) => [source.facet, source.nodeId ?? source.source])),
-      outputFacets: node.facets.output,
-      outputSchema: node.outputSchema,
-      instruction: node.instruction || undefined,
-      timeoutMs: node.timeoutMs,
-      idempotencyKey: `${step.state.runId}:${nodeId}:${attempt}`,
       tenant: step.state.tenant,
       correlationId: step.state.correlationId,
+      next: nextSteps(step, node, key),
     },
-    run.candidate === 0 ? (node.capabilityKey ?? capabilityId) : capabilityKey(capabilityId, registered?.tenant),
+    key,
   );
 }
 

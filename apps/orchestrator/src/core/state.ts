@@ -36,6 +36,10 @@ export interface NodeRun {
   replaced?: boolean;
   /** Bus key that the current attempt was dispatched under. */
   key?: string;
+  /** Steps that its worker may go on with, as named by the dispatch under that version of the plan. */
+  next?: { version: number; steps: { nodeId: string; attempt: number }[] };
+  /** Node that its worker did go on with. */
+  ranOn?: string;
   startedAt?: number;
   deadline?: number;
   retryAt?: number;

@@ -25,6 +25,8 @@ export interface Settings {
   planAttempts: number;
   /** What becomes of runs whose policies cannot be judged: they wait (closed), always. */
   maxEscalations: number;
+  /** Further steps that a dispatch names at most, for its worker to go on with; 0: each step is dispatched by itself. */
+  runOn: number;
 }
 
 export const defaultSettings: Settings = {
@@ -32,6 +34,7 @@ export const defaultSettings: Settings = {
   hybridPlanning: true,
   planAttempts: 3,
   maxEscalations: 5,
+  runOn: 15,
 };
 
 /** Events that can carry the acceptance of results, so that these need no event of their own. */

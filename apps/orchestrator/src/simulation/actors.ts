@@ -1,4 +1,4 @@
-import type { NewEvent, StoredEvent } from '@flex/contracts';
+import type { EventData, NewEvent, StepResult, StoredEvent } from '@flex/contracts';
 import { evaluatePolicies } from '@flex/planning';
 import type { Random } from './random.js';
 import { normalized, randomDraft } from './world.js';
@@ -21,7 +21,7 @@ export function answers(event: StoredEvent, random: Random): NewEvent[] {
     case 'plan.requested':
       return [drafted(event, random)];
     case 'node.dispatched':
-      return [reported(event, random)];
+      return reported(event, random);
     case 'hitl.requested':
       return answered(event, random);
     default:
@@ -90,21 +90,45 @@ function drafted(event: StoredEvent<'plan.requested'>, random: Random): NewEvent
   };
 }
 
-function reported(event: StoredEvent<'node.dispatched'>, random: Random): NewEvent {
-  const { nodeId, attempt } = event.data;
-  const base = {
-    type: 'node.reported' as const,
-    runId: event.runId,
-    id: `${event.runId}:report:${nodeId}:${attempt}`,
-    key: event.key,
-  };
+/** A worker's report; it may go on with steps that the dispatch names, also wrongly, and be slow with the last. */
+function reported(event: StoredEvent<'node.dispatched'>, random: Random): NewEvent[] {
+  const steps = [event.data, ...(event.data.next ?? [])];
+  const first = resultOf(steps[0]!, random);
+  const further: StepResult[] = [];
+  const reports: NewEvent[] = [];
+  const report = (id: string, data: EventData<'node.reported'>): void =>
+    void reports.push({
+      type: 'node.reported',
+      runId: event.runId,
+      id: `${event.runId}:report:${id}`,
+      key: event.key,
+      data,
+    });
+  let last = first;
+  let at: StepResult | undefined;
+  for (const step of steps.slice(1)) {
+    if (last.error || random.chance(typeof last.outputs!['text'] === 'number' ? 0.7 : 0.2)) break;
+    last = resultOf(step, random);
+    if (random.chance(0.2)) {
+      at = last;
+      break;
+    }
+    further.push(last);
+  }
+  const name = ({ nodeId, attempt }: StepResult): string => `${nodeId}:${attempt}`;
+  if (at)
+    report(`${name(first)}:at:${name(at)}`, { ...first, further, at: { nodeId: at.nodeId, attempt: at.attempt } });
+  else if (further.length > 0) report(`${name(first)}:to:${name(last)}`, { ...first, further });
+  else report(name(first), first);
+  if (at) report(name(at), at);
+  return reports;
+}
+
+function resultOf({ nodeId, attempt }: { nodeId: string; attempt: number }, random: Random): StepResult {
   if (random.chance(0.12))
-    return {
-      ...base,
-      data: { nodeId, attempt, error: { code: 'BROKEN', message: 'it broke', retryable: random.chance(0.7) } },
-    };
-  if (random.chance(0.08)) return { ...base, data: { nodeId, attempt, outputs: { text: 7, score: 0.5 } } };
-  return { ...base, data: { nodeId, attempt, outputs: { text: `${nodeId} says so`, score: random.next() } } };
+    return { nodeId, attempt, error: { code: 'BROKEN', message: 'it broke', retryable: random.chance(0.7) } };
+  if (random.chance(0.08)) return { nodeId, attempt, outputs: { text: 7, score: 0.5 } };
+  return { nodeId, attempt, outputs: { text: `${nodeId} says so`, score: random.next() } };
 }
 
 function answered(event: StoredEvent<'hitl.requested'>, random: Random): NewEvent[] {

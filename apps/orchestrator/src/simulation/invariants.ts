@@ -4,6 +4,8 @@ import { mergeDelta } from '@flex/planning';
 interface Watched {
   plan?: PlanGraph;
   dispatched: Set<string>;
+  /** Attempts that a worker may have made: dispatched by themselves, or named by the dispatch of one before. */
+  allowed: Set<string>;
   done: Set<string>;
   held?: string;
   ended?: number;
@@ -16,14 +18,25 @@ export class Invariants {
   check(event: StoredEvent): string | undefined {
     if (event.runId === '') return undefined;
     let run = this.#runs.get(event.runId);
-    if (!run) this.#runs.set(event.runId, (run = { dispatched: new Set(), done: new Set() }));
+    if (!run) this.#runs.set(event.runId, (run = { dispatched: new Set(), allowed: new Set(), done: new Set() }));
     if (run.ended !== undefined && event.source === 'orchestrator')
       return `${event.type} at ${event.seq} after the run ended at ${run.ended}`;
     for (const acceptance of (event.data as { accepted?: Acceptance[] }).accepted ?? []) {
-      if (run.done.has(acceptance.nodeId)) return `${acceptance.nodeId} was accepted twice (${event.seq})`;
+      const fault = this.#accepted(acceptance, run);
+      if (fault) return `${fault} (${event.seq})`;
       run.done.add(acceptance.nodeId);
     }
     return this.#check(event, run);
+  }
+
+  #accepted({ nodeId, attempt, outputs }: Acceptance, run: Watched): string | undefined {
+    const name = `${nodeId} attempt ${attempt}`;
+    if (run.done.has(nodeId)) return `${nodeId} was accepted twice`;
+    // What the engine or a person made comes with its outputs.
+    if (outputs !== undefined) return undefined;
+    if (!run.allowed.has(name)) return `${name} was accepted, but nobody had been asked for it`;
+    const open = run.plan!.edges.find((edge) => edge.to === nodeId && !run.done.has(edge.from));
+    return open && !run.dispatched.has(name) ? `${name} was accepted before ${open.from} was done` : undefined;
   }
 
   #check(event: StoredEvent, run: Watched): string | undefined {
@@ -80,6 +93,8 @@ export class Invariants {
     const name = `${nodeId} attempt ${attempt}`;
     if (run.dispatched.has(name)) return `${name} was dispatched twice (${event.seq})`;
     run.dispatched.add(name);
+    for (const step of [event.data, ...(event.data.next ?? [])])
+      run.allowed.add(`${step.nodeId} attempt ${step.attempt}`);
     if (run.done.has(nodeId)) return `the finished ${nodeId} was dispatched again (${event.seq})`;
     if (run.held) return `${name} was dispatched at ${event.seq} although ${run.held}`;
     const open = run.plan!.edges.find((edge) => edge.to === nodeId && !run.done.has(edge.from));

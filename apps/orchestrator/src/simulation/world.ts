@@ -69,7 +69,10 @@ export function randomDraft(random: Random): NonNullable<TaskEnvelope['plan']> {
     outputFacets: ['text', 'score'],
     ...(random.chance(0.3) ? { fallback: ['sim.two'] } : {}),
   }));
-  return { nodes, edges: randomEdges(random, count, 0.4) };
+  if (random.chance(0.7)) return { nodes, edges: randomEdges(random, count, 0.4) };
+  // A chain of one capability: its workers may go on from step to step by themselves.
+  for (const node of nodes) node.capabilityId = nodes[0]!.capabilityId;
+  return { nodes, edges: nodes.slice(1).map(({ id }, i) => ({ from: `n${i}`, to: id })) };
 }
 
 export function normalized(envelope: TaskEnvelope): NormalizedPolicies {

@@ -2,7 +2,7 @@ import { Constraint, OutputContract } from '../envelope.js';
 import { DeltaOperation, PlanDelta, PlannerDraft } from '../draft.js';
 import { CompiledDeltaSchema, PlanGraphSchema, type PlanCause, type PlanDiff } from '../plan.js';
 import { triggerKinds, type NormalizedPolicies, type NormalizedRuntimePolicy } from '../policy.js';
-import { Enum, JsonObject, JsonSchemaValue, JsonValue, Open, Positive, Type, Uint } from '../schema.js';
+import { Enum, JsonObject, JsonSchemaValue, JsonValue, Open, Positive, Type, Uint, type Static } from '../schema.js';
 import { event } from './define.js';
 import { accepted, Acceptance, by, Chain, Diagnostics, Failure, FacetValues, Issues, Task, Usage } from './parts.js';
 
@@ -25,6 +25,24 @@ const ReplanContext = Open({
   /** Capabilities not to be used again in this run. */
   exclude: Type.Optional(Type.Array(Type.String())),
 });
+
+/** A step that may follow another in the same worker; the members that it lacks are those of the dispatch it comes with. */
+const NextStep = Open({
+  nodeId: Type.String(),
+  attempt: Positive,
+  kind: Type.String(),
+  label: Type.Optional(Type.String()),
+  inputs: FacetValues,
+  /** Inputs that steps before it in this dispatch make: name -> node and facet. */
+  take: Type.Optional(Type.Record(Type.String(), Open({ nodeId: Type.String(), facet: Type.String() }))),
+  provenance: Type.Optional(Type.Record(Type.String(), Type.String())),
+  outputFacets: Type.Array(Type.String()),
+  outputSchema: Type.Optional(JsonSchemaValue),
+  instruction: Type.Optional(Type.String()),
+  timeoutMs: Positive,
+  idempotencyKey: Type.String(),
+});
+export type NextStep = Static<typeof NextStep>;
 
 export const orchestratorEvents = {
   'partition.claimed': event({
@@ -146,6 +164,11 @@ export const orchestratorEvents = {
       idempotencyKey: Type.String(),
       tenant: Type.Optional(Type.String()),
       correlationId: Type.Optional(Type.String()),
+      /**
+       * Steps of the same capability that the worker may go on with by itself, in this order, as long as each succeeds and
+       * all together are quick. A worker that does not know of them reports the first, and is sent the others one by one.
+       */
+      next: Type.Optional(Type.Array(NextStep)),
       accepted,
     }),
   }),

@@ -1,8 +1,20 @@
-import { JsonValue, Open, Positive, Type, Uint } from '../schema.js';
+import { JsonValue, Open, Positive, Type, Uint, type Static } from '../schema.js';
 import { event } from './define.js';
 import { Failure, FacetValues, Usage } from './parts.js';
 
 const Work = { nodeId: Type.String(), attempt: Positive, worker: Type.Optional(Type.String()) };
+
+const Result = {
+  outputs: Type.Optional(FacetValues),
+  error: Type.Optional(Failure),
+  durationMs: Type.Optional(Uint),
+  usage: Type.Optional(Usage),
+  metrics: Type.Optional(Type.Record(Type.String(), Type.Number())),
+};
+
+/** What came of one attempt. */
+const StepResult = Open({ nodeId: Type.String(), attempt: Positive, ...Result });
+export type StepResult = Static<typeof StepResult>;
 
 export const workerEvents = {
   'node.started': event({
@@ -29,14 +41,20 @@ export const workerEvents = {
     version: 1,
     by: 'worker',
     keyed: true,
-    meaning: 'A worker has finished an attempt: outputs by facet, or an error.',
+    meaning: 'A worker has finished an attempt, and maybe steps that it went on with: outputs by facet, or an error.',
     data: Open({
       ...Work,
-      outputs: Type.Optional(FacetValues),
-      error: Type.Optional(Failure),
-      durationMs: Type.Optional(Uint),
-      usage: Type.Optional(Usage),
-      metrics: Type.Optional(Type.Record(Type.String(), Type.Number())),
+      ...Result,
+      /** Results of the steps that it went on with, in the order of the dispatch's `next`; the last may be an error. */
+      further: Type.Optional(Type.Array(StepResult)),
+      /** The step that it is at now, which takes longer and is reported by itself. */
+      at: Type.Optional(Open({ nodeId: Type.String(), attempt: Positive })),
     }),
   }),
 } as const;
+
+/** All results that a report brings, in the order in which they came about, each by itself. */
+export function resultsOf(report: StepResult & { further?: StepResult[] }): StepResult[] {
+  const { nodeId, attempt, outputs, error, durationMs, usage, metrics } = report;
+  return [{ nodeId, attempt, outputs, error, durationMs, usage, metrics }, ...(report.further ?? [])];
+}

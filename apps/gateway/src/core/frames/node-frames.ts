@@ -1,4 +1,4 @@
-import { unreachable, type Acceptance } from '@flex/contracts';
+import { resultsOf, unreachable, type Acceptance, type EventData, type NextStep } from '@flex/contracts';
 import { timestampOf } from '../../timestamp.js';
 import { json, type Draft, type EventOf, type ProjectionState, type Report } from './projection-state.js';
 
@@ -6,42 +6,35 @@ import { json, type Draft, type EventOf, type ProjectionState, type Report } fro
 export function nodeFrames(state: ProjectionState, event: EventOf<'node'>, out: Draft[]): void {
   switch (event.type) {
     case 'node.dispatched': {
-      const { nodeId, attempt, planVersion, capabilityId, kind, label, outputFacets, provenance, timeoutMs } =
-        event.data;
-      state.capabilities.set(nodeId, capabilityId);
+      const { planVersion, capabilityId, next, ...first } = event.data;
       state.planVersion = Math.max(state.planVersion ?? 0, planVersion);
-      out.push({
-        type: 'node_start',
-        nodeId,
-        message: label,
-        payload: json({
-          attempt,
-          capabilityId,
-          kind,
-          label,
-          inputFacets: Object.keys(event.data.inputs),
-          outputFacets,
-          timeoutMs,
-        }),
-        facetProvenance:
-          provenance && Object.fromEntries(Object.entries(provenance).map(([facet, from]) => [facet, [from]])),
-      });
+      out.push(startFrame(first, capabilityId));
+      for (const step of [first, ...(next ?? [])]) state.capabilities.set(step.nodeId, capabilityId);
+      state.next.delete(first.nodeId);
+      for (const step of next ?? [])
+        state.next.set(step.nodeId, { attempt: step.attempt, frame: startFrame(step, capabilityId) });
       return;
     }
     case 'node.progressed': {
       const { nodeId, attempt, worker, fraction, message, text, data } = event.data;
+      begun(state, nodeId, attempt, out);
       out.push({ type: 'node_progress', nodeId, message, payload: json({ attempt, worker, fraction, text, data }) });
       return;
     }
     case 'node.reported': {
       // Shown when the orchestrator accepts it; a second report of the same attempt changes nothing.
-      const attempts = state.reports.get(event.data.nodeId) ?? new Map<number, Report>();
-      if (!attempts.has(event.data.attempt)) attempts.set(event.data.attempt, event.data);
-      state.reports.set(event.data.nodeId, attempts);
+      const results: Report[] = resultsOf(event.data);
+      results.at(-1)!.at = event.data.at;
+      for (const result of results) {
+        const attempts = state.reports.get(result.nodeId) ?? new Map<number, Report>();
+        if (!attempts.has(result.attempt)) attempts.set(result.attempt, result);
+        state.reports.set(result.nodeId, attempts);
+      }
       return;
     }
     case 'node.failed': {
       const { nodeId, attempt, error, retryAt, final } = event.data;
+      begun(state, nodeId, attempt, out);
       state.reports.get(nodeId)?.delete(attempt);
       out.push({
         type: 'node_error',
@@ -81,13 +74,49 @@ export function nodeFrames(state: ProjectionState, event: EventOf<'node'>, out: 
   }
 }
 
+type Started = Pick<
+  EventData<'node.dispatched'>,
+  'nodeId' | 'attempt' | 'kind' | 'label' | 'inputs' | 'outputFacets' | 'provenance' | 'timeoutMs'
+>;
+
+function startFrame(
+  { nodeId, attempt, kind, label, provenance, ...step }: Started & Pick<NextStep, 'take'>,
+  capabilityId: string,
+): Draft {
+  return {
+    type: 'node_start',
+    nodeId,
+    message: label,
+    payload: json({
+      attempt,
+      capabilityId,
+      kind,
+      label,
+      inputFacets: [...Object.keys(step.inputs), ...Object.keys(step.take ?? {})],
+      outputFacets: step.outputFacets,
+      timeoutMs: step.timeoutMs,
+    }),
+    facetProvenance:
+      provenance && Object.fromEntries(Object.entries(provenance).map(([facet, from]) => [facet, [from]])),
+  };
+}
+
+/** Shows that a worker went on with a step by itself, before anything else of that step is shown. */
+function begun(state: ProjectionState, nodeId: string, attempt: number, out: Draft[]): void {
+  const next = state.next.get(nodeId);
+  if (next?.attempt !== attempt) return;
+  state.next.delete(nodeId);
+  out.push(next.frame);
+}
+
 /** An accepted result: the outputs are the orchestrator's own, or those of the worker's report. */
-export function completion(state: ProjectionState, { nodeId, attempt, outputs }: Acceptance): Draft {
+export function completion(state: ProjectionState, { nodeId, attempt, outputs }: Acceptance, out: Draft[]): void {
+  begun(state, nodeId, attempt, out);
   const report = state.reports.get(nodeId)?.get(attempt);
   state.reports.delete(nodeId);
   const values = outputs ?? report?.outputs ?? {};
   const capabilityId = state.capabilities.get(nodeId);
-  return {
+  out.push({
     type: 'node_complete',
     nodeId,
     payload: json({
@@ -99,5 +128,6 @@ export function completion(state: ProjectionState, { nodeId, attempt, outputs }:
       metrics: report?.metrics,
     }),
     facetProvenance: Object.fromEntries(Object.keys(values).map((facet) => [facet, [nodeId]])),
-  };
+  });
+  if (report?.at) begun(state, report.at.nodeId, report.at.attempt, out);
 }

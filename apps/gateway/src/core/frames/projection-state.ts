@@ -1,7 +1,7 @@
-import type { EventData, FrameType, Json, StoredEvent } from '@flex/contracts';
+import type { EventData, FrameType, Json, StepResult, StoredEvent } from '@flex/contracts';
 
 export type Payload = Record<string, Json>;
-export type Report = EventData<'node.reported'>;
+export type Report = StepResult & Pick<EventData<'node.reported'>, 'at'>;
 /** Events about one kind of thing: what stands before the dot of their type. */
 export type EventOf<E extends string> = Extract<StoredEvent, { type: `${E}.${string}` }>;
 
@@ -15,6 +15,8 @@ export interface ProjectionState {
   reports: Map<string, Map<number, Report>>;
   /** Capability of the last dispatch, by node. */
   capabilities: Map<string, string>;
+  /** Starts that a dispatch named and that were not shown yet, by node: its worker may go on with them by itself. */
+  next: Map<string, { attempt: number; frame: Draft }>;
   /** Node of each open task. */
   tasks: Map<string, { nodeId?: string; kind: string }>;
   branches: Set<string>;
@@ -29,6 +31,7 @@ export const initialProjection = (runId: string): ProjectionState => ({
   begun: false,
   reports: new Map(),
   capabilities: new Map(),
+  next: new Map(),
   tasks: new Map(),
   branches: new Set(),
   fallbacks: new Set(),

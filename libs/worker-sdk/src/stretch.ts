@@ -1,0 +1,98 @@
+import type { EventData, Json, NextStep, StepResult } from '@flex/contracts';
+import type { LogEvent } from '@flex/events';
+
+type Dispatched = LogEvent<'node.dispatched'>;
+type Reported = EventData<'node.reported'>;
+type Place = NonNullable<Reported['at']>;
+
+/** A worker goes on by itself with steps that a dispatch names for this long; what takes longer is dispatched step by step. */
+export const RUN_ON_MS = 100;
+
+/**
+ * The steps that a worker does because of one dispatch: the dispatched one, and as long as they are quick and nothing fails
+ * those that it names beside. They are reported together; the one that turns out to be slow, or that speaks, by itself,
+ * after a report of those before it.
+ */
+export class Stretch {
+  readonly #began = performance.now();
+  readonly #made = new Map<string, Record<string, Json>>();
+  readonly #timer: NodeJS.Timeout | undefined;
+  #results: StepResult[] = [];
+  #at: Place | undefined;
+  #place = 0;
+  #sound = false;
+  #sent: Promise<void> | undefined;
+  /** The log knows that this worker is at the present step: nobody else will be sent it. */
+  #told = false;
+
+  constructor(
+    private readonly first: Dispatched,
+    private readonly send: (report: Reported) => Promise<void>,
+  ) {
+    if (first.data.next) this.#timer = setTimeout(() => this.tell(), RUN_ON_MS);
+  }
+
+  /** A step has an end; `sound` when others may build on it. */
+  add(result: StepResult, sound: boolean): void {
+    this.#results.push(result);
+    this.#sound = sound;
+    this.#at = undefined;
+    if (result.outputs) this.#made.set(result.nodeId, result.outputs);
+  }
+
+  /** The step to go on with. */
+  next(isCancelled: (runId: string, nodeId: string, attempt: number) => boolean): Dispatched | undefined {
+    const { runId, data } = this.first;
+    const step = data.next?.[this.#place];
+    if (!step || !this.#sound || performance.now() - this.#began >= RUN_ON_MS) return undefined;
+    if (isCancelled(runId, step.nodeId, step.attempt)) return undefined;
+    const inputs = this.#inputsOf(step);
+    if (!inputs) return undefined;
+    this.#place++;
+    this.#told = false;
+    this.#at = { nodeId: step.nodeId, attempt: step.attempt };
+    const { outputSchema = data.outputSchema } = step;
+    return { ...this.first, data: { ...data, ...step, inputs, outputSchema, instruction: step.instruction } };
+  }
+
+  /** Reports what is done while a further step goes on, once. */
+  tell(): void {
+    if (!this.#at || this.#told) return;
+    this.#told = true;
+    this.#flush(this.#at);
+  }
+
+  /** Whether the present step can be left to whoever it is dispatched to next. */
+  get canBeCut(): boolean {
+    return this.#at !== undefined && !this.#told;
+  }
+
+  /** Resolves when the log has everything that came about. */
+  async end(): Promise<void> {
+    clearTimeout(this.#timer);
+    if (this.#results.length > 0) this.#flush();
+    await this.#sent;
+  }
+
+  #flush(at?: Place): void {
+    const [first, ...further] = this.#results;
+    this.#results = [];
+    const sent = this.send({ ...first!, ...(further.length > 0 ? { further } : {}), ...(at ? { at } : {}) });
+    // Both count: what was told before is not lost because the end was.
+    const both = this.#sent ? Promise.all([this.#sent, sent]).then(() => undefined) : sent;
+    both.catch(() => undefined);
+    this.#sent = both;
+  }
+
+  /** What is known and what steps before it made; undefined when one of them left something out. */
+  #inputsOf({ inputs, take }: NextStep): Record<string, Json> | undefined {
+    if (!take) return inputs;
+    const taken = { ...inputs };
+    for (const [name, { nodeId, facet }] of Object.entries(take)) {
+      const value = this.#made.get(nodeId)?.[facet];
+      if (value === undefined) return undefined;
+      taken[name] = value;
+    }
+    return taken;
+  }
+}
