@@ -38,7 +38,7 @@ export function reported(state: RunState, event: StoredEvent<'node.reported'>): 
     const run = state.nodes.get(step.nodeId);
     if (!before || !run || run.status !== 'pending' || next?.version !== state.plan?.version) return;
     if (named?.nodeId !== step.nodeId || named.attempt !== step.attempt || run.attempt >= step.attempt) return;
-    before.ranOn = step.nodeId;
+    before.ranOn = { nodeId: step.nodeId, attempt: step.attempt };
     const { timeoutMs } = nodeOf(state, step.nodeId)!;
     begin(state, step.nodeId, run, { attempt: step.attempt, key, time: event.time, timeoutMs });
   };
@@ -47,6 +47,25 @@ export function reported(state: RunState, event: StoredEvent<'node.reported'>): 
     before = take(state, result, key);
   }
   if (data.at) follow(data.at, data.further?.length ?? 0);
+  else giveBack(state, (data.further?.at(-1) ?? data).nodeId);
+}
+
+/**
+ * Whoever is sent a dispatch speaks for all that it names. A worker that took over from one that died, and comes less far
+ * than that one had told, leaves the step that nobody is at any more to be dispatched, under the name that it had.
+ */
+function giveBack(state: RunState, last: string): void {
+  const before = state.nodes.get(last);
+  const next = before?.ranOn;
+  const run = next && state.nodes.get(next.nodeId);
+  if (!run || run.status !== 'running' || run.attempt !== next.attempt || run.report) return;
+  before.ranOn = run.deadline = run.startedAt = run.key = undefined;
+  run.status = 'pending';
+  run.attempt--;
+  run.tries--;
+  state.spent.dispatched--;
+  state.active.delete(next.nodeId);
+  if (run.unmet === 0) state.ready.add(next.nodeId);
 }
 
 /** The attempt's run, if the result is the first about it. */
@@ -65,7 +84,8 @@ function take(state: RunState, result: StepResult, key: string | undefined): Nod
 /** Nodes that a worker went on with after this one, in order. */
 export function ranOnAfter(state: RunState, nodeId: string): string[] {
   const nodes: string[] = [];
-  for (let next = state.nodes.get(nodeId)?.ranOn; next; next = state.nodes.get(next)?.ranOn) nodes.push(next);
+  for (let run = state.nodes.get(nodeId); run?.ranOn; run = state.nodes.get(run.ranOn.nodeId))
+    nodes.push(run.ranOn.nodeId);
   return nodes;
 }
 

@@ -184,6 +184,30 @@ describe('a report is not believed', () => {
     expect(run.state.nodes.get('b')!.outputs).toEqual(outputs);
   });
 
+  it('to be at a step for ever: who takes over and comes less far gives it back, under the same name', () => {
+    const run = begin(abc);
+    says(run, { ...result('a'), at: { nodeId: 'b', attempt: 1 } });
+    run.then();
+    says(run, result('a'));
+    expect(run.then()).toEqual(['node.dispatched']);
+    expect(run.dispatched()).toEqual(['a#1', 'b#1']);
+    // Both may be at it now: the first word counts.
+    says(run, result('b'));
+    says(run, result('b', { outputs: { text: 'other', score: 0 } }));
+    expect(run.state.nodes.get('b')!.outputs).toEqual(outputs);
+  });
+
+  it('to have left a step that was dispatched by itself since', () => {
+    const run = begin(abc);
+    says(run, { ...result('a'), at: { nodeId: 'b', attempt: 1 } });
+    says(run, result('b', { error: { code: 'BROKEN', message: 'x' } })).wait();
+    expect(run.dispatched()).toEqual(['a#1', 'b#2']);
+    run.then();
+    says(run, result('a'));
+    expect(run.then()).toEqual([]);
+    expect(run.state.nodes.get('b')).toMatchObject({ status: 'running', attempt: 2 });
+  });
+
   it('about the rest when a second delivery repeats what is known and was slow before', () => {
     const run = begin(abc);
     says(run, { ...result('a'), at: { nodeId: 'b', attempt: 1 } });

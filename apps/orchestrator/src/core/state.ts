@@ -38,8 +38,8 @@ export interface NodeRun {
   key?: string;
   /** Steps that its worker may go on with, as named by the dispatch under that version of the plan. */
   next?: { version: number; steps: { nodeId: string; attempt: number }[] };
-  /** Node that its worker did go on with. */
-  ranOn?: string;
+  /** Attempt that its worker did go on with. */
+  ranOn?: { nodeId: string; attempt: number };
   startedAt?: number;
   deadline?: number;
   retryAt?: number;
