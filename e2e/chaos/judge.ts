@@ -1,3 +1,5 @@
+import { writeFileSync } from 'node:fs';
+import { join } from 'node:path';
 import type { Flex } from '@flex/client';
 import { Invariants } from '@flex/orchestrator/invariants';
 import { verify, type ToldEvent } from '@flex/orchestrator/verify';
@@ -5,17 +7,27 @@ import type { Seen } from './clients.js';
 
 const ENDS = ['run.completed', 'run.failed', 'run.cancelled'];
 
-/** What one run's history and streams break of the promises; sentences, none when all is well. */
-export async function judge(flex: Flex, seen: Seen, effects: ReadonlyMap<string, number>): Promise<string[]> {
+/**
+ * What one run's history and streams break of the promises; sentences, none when all is well. The history of a run that
+ * breaks one is left in `folder`.
+ */
+export async function judge(
+  flex: Flex,
+  seen: Seen,
+  effects: ReadonlyMap<string, number>,
+  folder: string,
+): Promise<string[]> {
   const runId = seen.runId!;
   const events: ToldEvent[] = [];
   for await (const event of flex.runs.events(runId)) events.push({ ...event, runId } as unknown as ToldEvent);
-  return [
+  const violations = [
     ...(await framesOf(flex, seen)),
     ...historyOf(events),
     ...effectsOf(events, effects),
     ...(await endOf(flex, runId, events)),
-  ].map((violation) => `${runId}: ${violation}`);
+  ];
+  if (violations.length > 0) writeFileSync(join(folder, `${runId}.json`), JSON.stringify(events, undefined, 1));
+  return violations.map((violation) => `${runId}: ${violation}`);
 }
 
 /** A client that was cut off many times saw what one sees that reads the whole stream now. */

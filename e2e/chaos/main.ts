@@ -121,7 +121,7 @@ export async function main(argv: string[], env: NodeJS.ProcessEnv): Promise<numb
     await nats.stop();
     // What went wrong can be read in the logs.
     if (violations.length === 0) rmSync(home, { recursive: true, force: true });
-    else say(`logs: ${home}`);
+    else say(`logs and histories: ${home}`);
   }
 }
 
@@ -190,7 +190,7 @@ async function wreak(
   await Promise.all([answers, ...streams]);
   say('judging');
   const effects = site.workers.effects();
-  for (const seen of clients) if (seen.ended) violations.push(...(await judge(flex, seen, effects)));
+  for (const seen of clients) if (seen.ended) violations.push(...(await judge(flex, seen, effects, site.home)));
   return {
     seed,
     runs,
