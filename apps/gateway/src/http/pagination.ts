@@ -10,13 +10,29 @@ export const limitOf = (text: string | undefined): number =>
 export const encodeCursor = (position: (string | number)[]): string =>
   Buffer.from(JSON.stringify(position)).toString('base64url');
 
-export function decodeCursor(text: string | undefined, length: number): (string | number)[] | undefined {
+/** What each part of a cursor is; `sequence` is a whole number from 0 up. */
+type Part = 'sequence' | 'text';
+type Position<P extends readonly Part[]> = { -readonly [K in keyof P]: P[K] extends 'sequence' ? number : string };
+
+const fits = (part: Part, value: unknown): boolean =>
+  part === 'sequence'
+    ? Number.isSafeInteger(value) && (value as number) >= 0
+    : typeof value === 'string' && !value.includes('\u0000');
+
+/** The position that a cursor stands for. One of another list, or made up, is refused before it reaches a query. */
+export function decodeCursor<const P extends readonly Part[]>(
+  text: string | undefined,
+  parts: P,
+): Position<P> | undefined {
   if (text === undefined) return undefined;
   try {
     const position = JSON.parse(Buffer.from(text, 'base64url').toString('utf8')) as unknown;
-    const simple = (part: unknown): boolean => typeof part === 'string' || Number.isSafeInteger(part);
-    if (Array.isArray(position) && position.length === length && position.every(simple))
-      return position as (string | number)[];
+    if (
+      Array.isArray(position) &&
+      position.length === parts.length &&
+      parts.every((part, index) => fits(part, position[index]))
+    )
+      return position as Position<P>;
   } catch {
     // said below
   }

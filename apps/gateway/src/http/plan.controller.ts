@@ -1,7 +1,7 @@
 import { Controller, Res } from '@nestjs/common';
 import type { ServerResponse } from 'node:http';
 import { diffPlans } from '@flex/planning';
-import type { EventPageView, PlanGraph, StoredEvent } from '@flex/contracts';
+import { eventTypes, type EventPageView, type PlanGraph, type StoredEvent } from '@flex/contracts';
 import type { LogEvent } from '@flex/events';
 import { explain } from '../core/explanation.js';
 import { writtenData } from '../core/written-data.js';
@@ -13,6 +13,7 @@ import type { ArchivedEvent } from '../store/archive-format.js';
 import { Incoming, Operation } from './operation.js';
 import { decodeCursor, encodeCursor, limitOf } from './pagination.js';
 import { refuse } from './problems.js';
+import { namesOf } from './query-names.js';
 
 /** The plan of a run, its history and its reasons: all made from the stored events. */
 @Controller()
@@ -69,8 +70,8 @@ export class PlanController {
   async events(@Incoming() request: GatewayRequest): Promise<EventPageView> {
     const { types, limit: limitText, cursor } = request.query as Record<string, string | undefined>;
     const limit = limitOf(limitText);
-    const after = Number(decodeCursor(cursor, 1)?.[0] ?? 0);
-    const wanted = types && new Set(types.split(',').map((type) => type.trim()));
+    const after = decodeCursor(cursor, ['sequence'])?.[0] ?? 0;
+    const wanted = namesOf('types', types, eventTypes);
     const all = await this.parts.runs.events(request.params['runId']!, request.caller);
     const rest = all.filter((event) => event.seq > after && (!wanted || wanted.has(event.type)));
     const items = rest.slice(0, limit).map(eventItem);

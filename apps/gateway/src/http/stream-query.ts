@@ -1,6 +1,7 @@
 import { frameTypes, parseFrameId, type FrameCursor } from '@flex/contracts';
 import type { GatewayRequest } from '../security/caller.js';
 import { refuse } from './problems.js';
+import { namesOf } from './query-names.js';
 
 export interface StreamWish {
   cursor: FrameCursor | undefined;
@@ -15,12 +16,5 @@ export function streamWishOf(request: GatewayRequest): StreamWish {
   const given = (typeof header === 'string' && header !== '' ? header : lastEventId) || undefined;
   const cursor = given === undefined ? undefined : parseFrameId(given);
   if (given !== undefined && !cursor) throw refuse.invalidCursor(given);
-  const wanted = types?.split(',').map((type) => type.trim());
-  const unknown = wanted?.find((type) => !(frameTypes as readonly string[]).includes(type));
-  if (unknown !== undefined) {
-    throw refuse.invalidQuery([
-      { pointer: '/types', message: `"${unknown}" is no frame type; known are ${frameTypes.join(', ')}` },
-    ]);
-  }
-  return { cursor, types: wanted && new Set(wanted), snapshot: snapshot === 'true' };
+  return { cursor, types: namesOf('types', types, frameTypes), snapshot: snapshot === 'true' };
 }

@@ -28,7 +28,7 @@ export class PostgresListings {
 
   async runs(query: Query, caller: Caller): Promise<Page<RunItem>> {
     const limit = limitOf(text(query['limit']));
-    const after = decodeCursor(text(query['cursor']), 1);
+    const after = decodeCursor(text(query['cursor']), ['sequence']);
     let select = this.db.selectFrom('gateway.runs').selectAll().where('tenant', '=', caller.tenant);
     const statuses = statusesOf(text(query['status']));
     if (statuses) select = select.where('status', 'in', statuses);
@@ -63,7 +63,7 @@ export class PostgresListings {
 
   async tasks(query: Query, caller: Caller): Promise<Page<TaskItem>> {
     const limit = limitOf(text(query['limit']));
-    const after = decodeCursor(text(query['cursor']), 2);
+    const after = decodeCursor(text(query['cursor']), ['sequence', 'text']);
     const status = text(query['status']) ?? 'open';
     let select = this.db.selectFrom('gateway.tasks').selectAll().where('tenant', '=', caller.tenant);
     if (status !== 'all') select = select.where('status', '=', status as 'open');
@@ -77,7 +77,7 @@ export class PostgresListings {
       if (value !== undefined) select = select.where(column, '=', value);
     }
     if (after)
-      select = select.where(sql<boolean>`(requested_at, task_id) < (${after[0]}::bigint, ${String(after[1])}::text)`);
+      select = select.where(sql<boolean>`(requested_at, task_id) < (${after[0]}::bigint, ${after[1]}::text)`);
     const rows = await select
       .orderBy('requested_at', 'desc')
       .orderBy('task_id', 'desc')
