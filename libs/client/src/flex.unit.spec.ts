@@ -113,6 +113,18 @@ describe('the client', () => {
     await expect(flex().runs.watch('r9').next()).rejects.toBeInstanceOf(FlexProblem);
   });
 
+  it('comes back no sooner than it was asked to', async () => {
+    const at: number[] = [];
+    answer = (request, response) => {
+      at.push(performance.now());
+      if (at.length > 1) return cutting(() => Number.POSITIVE_INFINITY)(request, response);
+      response.writeHead(429, { 'content-type': 'application/problem+json' });
+      response.end(JSON.stringify({ status: 429, code: 'rate_limited', title: 'x', extensions: { retryAfter: 0.6 } }));
+    };
+    for await (const frame of flex().runs.watch('r1')) if (frame.type === 'complete') break;
+    expect(at[1]! - at[0]!).toBeGreaterThanOrEqual(590);
+  });
+
   it('says when nobody is there', async () => {
     await expect(createFlex({ url: 'http://127.0.0.1:1' }).runs.get('x')).rejects.toBeInstanceOf(FlexUnreachable);
     const stream = createFlex({ url: 'http://127.0.0.1:1' }).runs.watch('x', { maxRetries: 0 });

@@ -8,7 +8,7 @@ export interface StreamOptions {
   signal?: AbortSignal;
   /** How often in a row it may fail to connect before giving up; for ever by default. */
   maxRetries?: number;
-  onReconnect?: (info: { attempt: number; cursor: string | undefined; reason: string }) => void;
+  onReconnect?: (info: { attempt: number; cursor: string | undefined; reason: string; error?: Error }) => void;
   /** State of the run when the stream began, if a snapshot was asked for. */
   onSnapshot?: (run: RunView) => void;
 }
@@ -36,6 +36,7 @@ export async function* frameStream(
   try {
     while (!closing.signal.aborted) {
       let reason = 'the stream ended early';
+      let failure: Error | undefined;
       try {
         const response = await connect(cursor, closing.signal);
         if (response.status === 204 || !response.body) return;
@@ -53,13 +54,15 @@ export async function* frameStream(
         if (closing.signal.aborted) return;
         if (error instanceof FlexProblem && !passes(error)) throw error;
         reason = (error as Error).message;
-        if (failures >= (options.maxRetries ?? Number.POSITIVE_INFINITY)) {
-          throw error instanceof FlexProblem ? error : new FlexUnreachable(reason, { cause: error });
-        }
+        failure = isOurs(error) ? error : new FlexUnreachable(reason, { cause: error });
+        if (failures >= (options.maxRetries ?? Number.POSITIVE_INFINITY)) throw failure;
       }
       failures += 1;
-      options.onReconnect?.({ attempt: failures, cursor, reason });
-      await pause(Math.min(FIRST_RETRY_MS * 2 ** (failures - 1), LONGEST_RETRY_MS), closing.signal);
+      options.onReconnect?.({ attempt: failures, cursor, reason, error: failure });
+      // Whoever names a time to come back knows better than we do.
+      const asked = failure instanceof FlexProblem ? (failure.retryAfter ?? 0) * 1_000 : 0;
+      const backoff = Math.min(FIRST_RETRY_MS * 2 ** (failures - 1), LONGEST_RETRY_MS);
+      await pause(Math.max(asked, backoff), closing.signal);
     }
   } finally {
     options.signal?.removeEventListener('abort', abort);
@@ -67,6 +70,8 @@ export async function* frameStream(
     closing.abort();
   }
 }
+
+const isOurs = (error: unknown): error is Error => error instanceof FlexProblem || error instanceof FlexUnreachable;
 
 /** Too many requests, a server that is starting, our own first try still under way: worth another one. */
 const passes = ({ status, code }: FlexProblem): boolean =>

@@ -76,8 +76,7 @@ export class PostgresListings {
       const value = text(query[name]);
       if (value !== undefined) select = select.where(column, '=', value);
     }
-    if (after)
-      select = select.where(sql<boolean>`(requested_at, task_id) < (${after[0]}::bigint, ${after[1]}::text)`);
+    if (after) select = select.where(sql<boolean>`(requested_at, task_id) < (${after[0]}::bigint, ${after[1]}::text)`);
     const rows = await select
       .orderBy('requested_at', 'desc')
       .orderBy('task_id', 'desc')

@@ -30,9 +30,9 @@ export async function follow(
     const frames = open({
       signal: context.interrupted,
       maxRetries: RECONNECTS,
-      onReconnect: ({ attempt, reason }) => {
+      onReconnect: ({ attempt, reason, error }) => {
         // The first connection either comes about or the user is told so at once.
-        if (view.events === 0) throw new FlexUnreachable(reason);
+        if (view.events === 0) throw error ?? new FlexUnreachable(reason);
         if (!context.json && attempt === 2) context.terminal.err('connection lost, reconnecting …');
       },
     });

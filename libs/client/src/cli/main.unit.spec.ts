@@ -97,6 +97,13 @@ describe('the command line', () => {
     expect(out).toBe('');
   });
 
+  it.each([['watch'], ['run', '-']])('says so as well when it wants to follow a run: %s', async (...words) => {
+    const envelope = { objective: 'x', outputContract: { mode: 'freeform', instructions: 'x' } };
+    const { code, err } = await cli([...words, ...(words[0] === 'watch' ? ['r1'] : [])], JSON.stringify(envelope));
+    expect(code).toBe(3);
+    expect(err).toContain('cannot reach http://127.0.0.1:9');
+  });
+
   it.each([['not a url'], ['ftp://x']])('refuses the address %j', async (url) => {
     const { code, err } = await cli(['runs', '--url', url]);
     expect(code).toBe(2);

@@ -7,7 +7,8 @@ export function toFailure(error: unknown): Failure {
   if (error instanceof Failure) return error;
   if (error instanceof FlexProblem) return refused(error);
   if (error instanceof FlexUnreachable) {
-    return unreachable(`${error.message}: ${reasonOf(error.cause)}`, [
+    const cause = error.cause === undefined ? '' : `: ${reasonOf(error.cause)}`;
+    return unreachable(`${error.message}${cause}`, [
       'Is it running? `flex up` starts a stack here; FLEX_URL or --url names another one.',
     ]);
   }
@@ -22,10 +23,11 @@ function refused({ problem, status }: FlexProblem): Failure {
       (finding) => `${finding.code}: ${finding.message}${finding.suggestion ? ` (${finding.suggestion})` : ''}`,
     ),
   ];
+  if (status === 401) details.push('FLEX_API_KEY or --api-key says who is asking');
   if (problem.code === 'http_error') return new Failure(`the gateway answered ${status} ${problem.title}`);
   const badInput = status === 400 || status === 413 || status === 415 || status === 422;
   // With pointers below it, the detail would only repeat the first.
-  const message = details.length > 0 ? problem.title : (problem.detail ?? problem.title);
+  const message = problem.errors?.length ? problem.title : (problem.detail ?? problem.title);
   return new Failure(message, badInput ? exitCodes.usage : exitCodes.failed, details);
 }
 

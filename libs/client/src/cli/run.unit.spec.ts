@@ -57,6 +57,13 @@ describe('flex run', () => {
     expect((await cli(['run', '-', '--quiet'])).err).toBe('');
   });
 
+  it('says how to name a key to whoever has none', async () => {
+    gateway.on(STREAM, json(401, { status: 401, code: 'unauthorized', title: 'Who is asking?', detail: 'No key' }));
+    const { code, err } = await cli(['run', '-']);
+    expect(code).toBe(1);
+    expect(err).toBe('flex: No key\n  FLEX_API_KEY or --api-key says who is asking\n');
+  });
+
   it('exits with 1 and the reason when the run failed', async () => {
     const error = {
       code: 'NO_PLAN',
