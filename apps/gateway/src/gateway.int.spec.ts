@@ -164,6 +164,10 @@ describe('the gateway', () => {
     });
     expect(new Set(deltas.map((frame) => frame.event))).toEqual(new Set(['node_start', 'complete']));
     expect(Number(deltas[0]!.id)).toBeGreaterThan(seq);
+    // An EventSource comes back with the same query and the last frame that it got, and has to hear that there is no more.
+    for (const query of ['snapshot=true', 'snapshot=true&types=node_start'])
+      expect((await call(`/runs/${runId}/stream?${query}&lastEventId=${deltas.at(-1)!.id}`)).status).toBe(204);
+    expect((await call('/stream?label=a:b&snapshot=true')).status).toBe(400);
   });
 
   it.each([

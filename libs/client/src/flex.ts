@@ -84,7 +84,10 @@ export function createFlex(options: FlexOptions) {
      * Submits a task and gives the frames of its run. The submission carries an idempotency key, so that a connection
      * that breaks at any moment neither loses the task nor does it twice.
      */
-    async *stream(envelope: TaskEnvelope, stream: StreamOptions & Once = {}): AsyncGenerator<Frame, void, undefined> {
+    async *stream(
+      envelope: TaskEnvelope,
+      stream: Omit<StreamOptions, 'onSnapshot'> & Once = {},
+    ): AsyncGenerator<Frame, void, undefined> {
       const { idempotencyKey = crypto.randomUUID(), types, ...more } = stream;
       let runId: string | undefined;
       yield* frameStream(
@@ -173,7 +176,7 @@ export function createFlex(options: FlexOptions) {
     /** The frames of all runs with these labels (`name:value`), until the signal. */
     watchMany: (
       labels: string[],
-      { types, cursor, ...more }: StreamOptions & { cursor?: string } = {},
+      { types, cursor, ...more }: Omit<StreamOptions, 'onSnapshot'> & { cursor?: string } = {},
     ): AsyncGenerator<Frame> =>
       frameStream(
         (after, signal) =>

@@ -81,6 +81,13 @@ export class RunHub {
     return low === 0 && this.#first > 0 ? undefined : this.#first + low;
   }
 
+  /** Whether the run has ended and none of its frames that are wanted comes after the cursor. */
+  isOver(cursor: FrameCursor, types: ReadonlySet<string> | undefined): boolean {
+    const place = this.ended ? this.placeAfter(cursor) : undefined;
+    if (place === undefined) return false;
+    return !this.#frames.slice(place - this.#first).some(({ type }) => !types || types.has(type));
+  }
+
   watch(watcher: HubWatcher): void {
     this.#watchers.add(watcher);
     this.idleSince = undefined;

@@ -138,6 +138,20 @@ describe('a client on a run', () => {
     expect(client.ids).toEqual(['10', '20', '30']);
   });
 
+  it('has it all when the run has ended and nothing that it wants is left', async () => {
+    const run = new TestRun();
+    run.add('run.submitted', submitted());
+    const hub = await loaded(run);
+    const submission = { seq: 10, index: 0 };
+    expect(hub.isOver(submission, undefined)).toBe(false);
+    hub.push(run.add('run.completed', { output: 1 }));
+    expect(hub.isOver(submission, undefined)).toBe(false);
+    expect(hub.isOver(submission, new Set(['complete']))).toBe(false);
+    expect(hub.isOver(submission, new Set(['start']))).toBe(true);
+    expect(hub.isOver(START, new Set(['start']))).toBe(false);
+    expect(hub.isOver({ seq: 20, index: 9 }, undefined)).toBe(true);
+  });
+
   it('sees only the types it wants, and goes away without a trace', async () => {
     const run = new TestRun();
     run.add('run.submitted', submitted());

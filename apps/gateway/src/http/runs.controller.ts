@@ -50,8 +50,8 @@ export class RunsController {
     const output = gate.enter(request.caller.tenant, response, () => stream?.stop());
     try {
       const hub = await runs.hub(request.params['runId']!, request.caller);
-      // 204 is how a server tells an EventSource to stop reconnecting: the run has ended and all of it was sent.
-      if (hub.ended && wish.cursor && hub.placeAfter(wish.cursor) === hub.end && !wish.snapshot) {
+      // 204 is how a server tells an EventSource to stop reconnecting: it comes with the same query each time.
+      if (wish.cursor && hub.isOver(wish.cursor, wish.types)) {
         output.release();
         response.statusCode = 204;
         response.end();

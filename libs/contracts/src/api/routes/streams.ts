@@ -5,21 +5,19 @@ import * as views from '../views.js';
 import { API_PREFIX, BODY, label, RUN, route, run, type ApiRoute } from '../route.js';
 import { exampleEnvelope } from './example-envelope.js';
 
-const streamQuery = {
-  types: Type.Optional(
-    Type.String({ maxLength: 500, description: `Frame types wanted, by commas: ${frameTypes.join(', ')}` }),
-  ),
-  snapshot: Type.Optional(
-    Enum(['true', 'false'] as const, { description: 'First a `snapshot` frame with the state of the run' }),
-  ),
-};
-const StreamQuery = Closed({
-  ...streamQuery,
+const types = Type.Optional(
+  Type.String({ maxLength: 500, description: `Frame types wanted, by commas: ${frameTypes.join(', ')}` }),
+);
+const snapshot = Type.Optional(
+  Enum(['true', 'false'] as const, { description: 'First a `snapshot` frame with the state of the run' }),
+);
+const resumable = {
+  types,
   ticket: Type.Optional(
     Type.String({ maxLength: 2000, description: 'From `POST /stream.ticket`, where no header can be sent' }),
   ),
   lastEventId: Type.Optional(Type.String({ maxLength: 40, description: 'Like the header Last-Event-ID, which wins' })),
-});
+};
 
 /** Server-sent events: the frames of one run, or of many. */
 export const streamRoutes = [
@@ -29,7 +27,7 @@ export const streamRoutes = [
     path: `${API_PREFIX}/run.stream`,
     scope: 'run',
     summary: 'Submit a task and stream its run',
-    query: Closed(streamQuery),
+    query: Closed({ types }),
     body: bodies.RunEnvelopeBody,
     response: { status: 200, stream: true },
     problems: [...BODY, 'invalid_envelope', 'thread_busy'],
@@ -41,7 +39,7 @@ export const streamRoutes = [
     path: `${run}/stream`,
     scope: 'run',
     summary: 'Stream the frames of a run, from Last-Event-ID on',
-    query: StreamQuery,
+    query: Closed({ ...resumable, snapshot }),
     response: { status: 200, stream: true },
     problems: [...RUN, 'invalid_cursor', 'too_many_streams'],
   }),
@@ -51,7 +49,7 @@ export const streamRoutes = [
     path: `${API_PREFIX}/stream`,
     scope: 'run',
     summary: 'Stream the frames of all runs with a label',
-    query: Closed({ ...StreamQuery.properties, label }),
+    query: Closed({ ...resumable, label }),
     response: { status: 200, stream: true },
     problems: ['invalid_cursor', 'invalid_query', 'too_many_streams'],
     example: { query: { label: 'team:marketing' } },
