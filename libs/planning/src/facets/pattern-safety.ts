@@ -1,4 +1,5 @@
 import type { ValidationIssue } from '@flex/contracts';
+import { dividesTooOften } from './pattern-cost.js';
 
 const MAX_PATTERN_LENGTH = 500;
 const MAX_SCHEMA_DEPTH = 64;
@@ -60,6 +61,9 @@ export function patternFault(pattern: string): string | undefined {
   if (/\\[1-9]|\\k</.test(pattern)) return 'uses a back-reference, which can take exponential time';
   if (hasNestedRepetition(pattern)) {
     return 'repeats something that itself repeats or branches, which can take exponential time; write it without nesting';
+  }
+  if (dividesTooOften(pattern)) {
+    return 'repeats several times what can be the same text, which can take very long time; keep the repetitions apart by characters that they do not take';
   }
   return undefined;
 }
