@@ -53,7 +53,7 @@ describe('the task envelope', () => {
     [{ ...fine, outputContract: { mode: 'facets', facets: [] } }, '/outputContract/facets'],
     [
       { ...fine, policies: { runtime: [{ id: 'p', trigger: { kind: 'manual' }, action: { type: 'reply' } }] } },
-      '/policies/runtime/0/action',
+      '/policies/runtime/0/action/type',
     ],
     [
       {

@@ -127,7 +127,8 @@ export {
   registrySubject,
   everySubject,
 } from './subject.js';
-export { namedSchemas, issuesOf, validateEvent, toIssues, upcast, UnknownVersion } from './validate.js';
+export { namedSchemas, issuesOf, validateEvent, upcast, UnknownVersion } from './validate.js';
+export { toIssues } from './issues.js';
 export {
   frameTypes,
   controlFrameTypes,

@@ -1,7 +1,8 @@
-import { Ajv2020, type ErrorObject, type ValidateFunction } from 'ajv/dist/2020.js';
+import { Ajv2020, type ValidateFunction } from 'ajv/dist/2020.js';
 import { definitionOf } from './catalogue.js';
 import type { ValidationIssue } from './diagnostic.js';
 import { DeltaOperationSchema } from './draft.js';
+import { toIssues } from './issues.js';
 import { MappingSchema } from './mapping.js';
 import { Action } from './policy.js';
 import type { TSchema } from './schema.js';
@@ -24,7 +25,7 @@ const sound = {
   validateSchema: false,
   meta: false,
 } as const;
-const ajv = new Ajv2020({ ...sound, allErrors: true });
+const ajv = new Ajv2020({ ...sound, allErrors: true, verbose: true });
 for (const schema of Object.values(namedSchemas)) ajv.addSchema(schema);
 
 /** First failure ends the judgement: for the hot path, where data is nearly always right. */
@@ -72,56 +73,6 @@ function strip(schema: TSchema): TSchema {
   };
   return walk(bare(schema), false) as TSchema;
 }
-
-/** Ajv's errors as issues: a pointer to the very member at fault, and a sentence. */
-export function toIssues(errors: readonly ErrorObject[]): ValidationIssue[] {
-  // `if` only repeats that one of its branches failed, which has said so itself.
-  const issues = errors
-    .filter((error) => error.keyword !== 'if')
-    .map((error): ValidationIssue => {
-      const params = error.params as Record<string, unknown>;
-      switch (error.keyword) {
-        case 'additionalProperties':
-        case 'unevaluatedProperties': {
-          const name = String(params['additionalProperty'] ?? params['unevaluatedProperty']);
-          return {
-            pointer: `${error.instancePath}/${escape(name)}`,
-            message: `unknown field "${name}"`,
-            keyword: error.keyword,
-          };
-        }
-        case 'required': {
-          const name = String(params['missingProperty']);
-          return {
-            pointer: `${error.instancePath}/${escape(name)}`,
-            message: `"${name}" is required`,
-            keyword: error.keyword,
-          };
-        }
-        case 'enum':
-          return {
-            pointer: error.instancePath,
-            message: `must be one of ${(params['allowedValues'] as unknown[]).map((value) => JSON.stringify(value)).join(', ')}`,
-            keyword: error.keyword,
-          };
-        case 'const':
-          return {
-            pointer: error.instancePath,
-            message: `must be ${JSON.stringify(params['allowedValue'])}`,
-            keyword: error.keyword,
-          };
-        default:
-          return { pointer: error.instancePath, message: error.message ?? 'is not valid', keyword: error.keyword };
-      }
-    });
-  const seen = new Set<string>();
-  return issues.filter((issue) => {
-    const key = `${issue.pointer}\n${issue.message}`;
-    return seen.has(key) ? false : (seen.add(key), true);
-  });
-}
-
-const escape = (name: string): string => name.replaceAll('~', '~0').replaceAll('/', '~1');
 
 /** Data of a stored form, brought from its version to the current one; the code knows no older versions yet. */
 export function upcast(type: string, version: number, data: unknown): unknown {

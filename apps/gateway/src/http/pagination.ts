@@ -2,10 +2,8 @@ import { refuse } from './problems.js';
 
 /** Pages are continued from the last item's sort key, so that what is added meanwhile shifts nothing. */
 export const DEFAULT_LIMIT = 50;
-export const MAX_LIMIT = 500;
 
-export const limitOf = (text: string | undefined): number =>
-  Math.min(MAX_LIMIT, text === undefined ? DEFAULT_LIMIT : Number(text));
+export const limitOf = (text: string | undefined): number => (text === undefined ? DEFAULT_LIMIT : Number(text));
 
 export const encodeCursor = (position: (string | number)[]): string =>
   Buffer.from(JSON.stringify(position)).toString('base64url');

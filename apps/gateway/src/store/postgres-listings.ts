@@ -6,6 +6,7 @@ import type { TaskView } from '../core/run-summary.js';
 import { timestampOf } from '../timestamp.js';
 import { decodeCursor, encodeCursor, limitOf } from '../http/pagination.js';
 import { refuse } from '../http/problems.js';
+import { namesOf } from '../http/query-names.js';
 import type { Caller } from '../security/caller.js';
 import type { GatewayDatabase } from './gateway-schema.js';
 import { toRow } from './postgres-run-rows.js';
@@ -135,13 +136,16 @@ export class PostgresListings {
 }
 
 function statusesOf(given: string | undefined): RunStatus[] | undefined {
-  if (given === undefined) return undefined;
+  const names = namesOf('status', given, ['open', 'ended', ...runStatuses]);
   const ended: RunStatus[] = ['completed', 'failed', 'cancelled'];
-  return given.split(',').flatMap((status): RunStatus[] => {
-    if (status === 'ended') return ended;
-    if (status === 'open') return runStatuses.filter((known) => !ended.includes(known));
-    return [status as RunStatus];
-  });
+  return (
+    names &&
+    [...names].flatMap((status): RunStatus[] => {
+      if (status === 'ended') return ended;
+      if (status === 'open') return runStatuses.filter((known) => !ended.includes(known));
+      return [status as RunStatus];
+    })
+  );
 }
 
 /** `name:value`, once or several times. */

@@ -32,7 +32,10 @@ export interface ApiRoute {
 
 /** Pages of lists. */
 export const LIMIT = Type.Optional(
-  Type.String({ pattern: '^[1-9][0-9]{0,3}$', description: 'Items in a page, at most 500; 50 if absent' }),
+  Type.String({
+    pattern: '^(?:[1-9][0-9]?|[1-4][0-9][0-9]|500)$',
+    description: 'items in a page: 1 to 500, 50 if absent',
+  }),
 );
 export const CURSOR = Type.Optional(Type.String({ maxLength: 500, description: '`next` of the page before' }));
 

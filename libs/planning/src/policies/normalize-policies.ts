@@ -86,7 +86,7 @@ function checkFields(policies: unknown, findings: Findings): void {
     } else if (keyword === 'discriminator' || /\/(kind|type)$/.test(pointer)) {
       unknownTag(policies, pointer, findings);
     } else {
-      findings.error('POLICY_INVALID', `The policy at ${pointer || '/'} ${message}`, { pointer });
+      findings.error('POLICY_INVALID', `At ${pointer || '/'}: ${message}`, { pointer });
     }
   }
 }

@@ -27,7 +27,12 @@ describe('an envelope', () => {
       '/outputContract/constraint',
       'did you mean "constraints"?',
     ],
-    ['an unknown mode of contract', { ...envelope(), outputContract: { mode: 'xml' } }, '/outputContract', 'mode'],
+    [
+      'an unknown mode of contract',
+      { ...envelope(), outputContract: { mode: 'xml' } },
+      '/outputContract/mode',
+      '"facets"',
+    ],
     [
       'a contract that is no schema',
       envelope({ outputContract: { mode: 'json_schema', schema: { type: 'objekt' } } }),

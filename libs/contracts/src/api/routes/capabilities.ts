@@ -1,4 +1,5 @@
 import { Closed, Enum, Type } from '../../schema.js';
+import { capabilityKinds } from '../../capability.js';
 import * as bodies from '../bodies.js';
 import * as views from '../views.js';
 import { API_PREFIX, BODY, route, type ApiRoute } from '../route.js';
@@ -14,7 +15,7 @@ export const capabilityRoutes = [
     query: Closed({
       status: Type.Optional(Enum(['active', 'inactive', 'all'] as const)),
       facet: Type.Optional(Type.String({ maxLength: 128 })),
-      kind: Type.Optional(Type.String({ maxLength: 40 })),
+      kind: Type.Optional(Enum(capabilityKinds)),
     }),
     response: { status: 200, schema: views.CapabilityList },
     problems: ['invalid_query'],
