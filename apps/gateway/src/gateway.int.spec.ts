@@ -324,6 +324,10 @@ describe('the gateway', () => {
     const runId = await submit(envelope);
     const unreadable = await post(`/runs/${runId}/replan`, { operations: [] }, { 'if-match': '"v1"' });
     expect(unreadable.status).toBe(400);
+    expect(await unreadable.json()).toMatchObject({
+      code: 'invalid_header',
+      detail: expect.stringContaining('If-Match'),
+    });
     expect((await post(`/runs/${runId}/pause`, { reason: 'lunch' })).status).toBe(202);
     expect((await call(`/runs/${runId}/pause`, { method: 'POST' })).status).toBe(202);
     expect((await post(`/runs/${runId}/resume`, { expectedPlanVersion: 3 })).status).toBe(409);

@@ -116,5 +116,5 @@ export function versionOf(ifMatch: string | undefined): number | undefined {
   if (ifMatch === undefined || ifMatch === '*') return undefined;
   const match = /^(?:W\/)?"?(\d{1,6})"?$/.exec(ifMatch);
   if (match) return Number(match[1]);
-  throw refuse.invalidQuery([{ pointer: '/if-match', message: 'must be the ETag of a plan, e.g. "3"' }]);
+  throw refuse.invalidHeader('If-Match', 'the ETag of a plan, e.g. "3"');
 }

@@ -1,6 +1,6 @@
 import { json, type NextFunction, type Request, type Response } from 'express';
 import { randomUUID } from 'node:crypto';
-import { BODY_DEPTH_LIMIT } from '@flex/contracts';
+import { API_PREFIX, BODY_DEPTH_LIMIT } from '@flex/contracts';
 import type { GatewayConfig } from '../gateway-config.js';
 import { problemFor, sendProblem } from './problem-response.js';
 import { refuse } from './problems.js';
@@ -32,6 +32,8 @@ export function envelopeMiddleware(config: GatewayConfig): Middleware {
     response.setHeader('referrer-policy', 'no-referrer');
     if (!response.hasHeader('content-security-policy'))
       response.setHeader('content-security-policy', "default-src 'none'; frame-ancestors 'none'");
+    // What is meant for one caller is no matter of caches between: a key in a header of ours tells them nothing.
+    if (request.path.startsWith(API_PREFIX)) response.setHeader('cache-control', 'private, no-cache');
     if (config.tlsCert) response.setHeader('strict-transport-security', 'max-age=31536000');
     const { origin } = request.headers;
     // Caches must not give one origin what another one was answered.

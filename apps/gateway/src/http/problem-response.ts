@@ -60,7 +60,8 @@ export class GatewayProblemFilter implements ExceptionFilter {
         ? allowedMethods(host.switchToHttp().getRequest<IncomingMessage>().url ?? '')
         : [];
     if (methods.length > 0) response.setHeader('allow', methods.join(', '));
-    const problem = problemFor(methods.length > 0 ? refuse.methodNotAllowed(methods) : error);
+    const known = methods.length > 0 ? refuse.methodNotAllowed(methods) : refuse.noSuchAddress();
+    const problem = problemFor(error instanceof NotFoundException ? known : error);
     if (problem.status === 500) {
       this.log.error(
         { reason: reasonOf(error), stack: error instanceof Error ? error.stack : undefined },

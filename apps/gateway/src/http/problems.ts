@@ -11,6 +11,8 @@ export const refuse = {
     problem(422, 'invalid_body', 'The body does not have the right shape', { detail: sentence(errors), errors }),
   invalidQuery: (errors: ValidationIssue[]) =>
     problem(400, 'invalid_query', 'The query does not have the right shape', { detail: sentence(errors), errors }),
+  invalidHeader: (name: string, must: string) =>
+    problem(400, 'invalid_header', 'A header does not have the right form', { detail: `${name} must be ${must}` }),
   invalidEnvelope: (errors: ValidationIssue[], diagnostics?: PlannerDiagnostic[]) =>
     problem(422, 'invalid_envelope', 'The task cannot be accepted', { detail: sentence(errors), errors, diagnostics }),
   tooLarge: (limit: number) =>
@@ -23,7 +25,10 @@ export const refuse = {
   unauthorized: (detail: string) => problem(401, 'unauthorized', 'Who is asking?', { detail }),
   forbidden: (detail: string) => problem(403, 'forbidden', 'Not allowed', { detail }),
   rateLimited: (retryAfter: number) =>
-    problem(429, 'rate_limited', 'Too many requests', { extensions: { retryAfter } }),
+    problem(429, 'rate_limited', 'Too many requests', {
+      detail: 'Your tenant sends more requests per second than it may',
+      extensions: { retryAfter: Math.ceil(retryAfter) },
+    }),
   unavailable: (detail: string, retryAfter = 1) =>
     problem(503, 'unavailable', 'Not possible right now', { detail, extensions: { retryAfter } }),
   tooManyStreams: () => problem(429, 'too_many_streams', 'Too many open streams', { extensions: { retryAfter: 5 } }),
@@ -67,6 +72,8 @@ export const refuse = {
     problem(409, 'idempotency_busy', 'The first request with this Idempotency-Key is still under way', {
       extensions: { retryAfter: 1 },
     }),
+  noSuchAddress: () =>
+    problem(404, 'not_found', 'No such address', { detail: 'The API is described at /docs and /openapi.json' }),
   notFound: (what: 'capability' | 'facet', name: string) =>
     problem(404, `${what}_not_found`, `No such ${what}`, { detail: `There is no ${what} ${name}` }),
 };

@@ -25,7 +25,7 @@ export class Forks {
   async fork({ runId, origin, fromSeq, envelope, caller, traceparent }: Fork): Promise<void> {
     const events = await this.runs.events(origin, caller);
     const point = forkPoint(events, fromSeq ?? Number.MAX_SAFE_INTEGER);
-    if (!point) throw refuse.invalidQuery([{ pointer: '/fromSeq', message: 'lies before the run began' }]);
+    if (!point) throw refuse.invalidBody([{ pointer: '/fromSeq', message: 'lies before the run began' }]);
     await this.submission.submit({
       runId,
       envelope: envelope ?? point.envelope,

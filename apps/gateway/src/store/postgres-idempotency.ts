@@ -28,10 +28,7 @@ export class Idempotency {
   ): Promise<T> {
     const key = request.headers['idempotency-key'];
     if (typeof key !== 'string' || key === '') return run(reserve);
-    if (!KEY.test(key))
-      throw refuse.invalidQuery([
-        { pointer: '/idempotency-key', message: 'must be 1 to 200 visible ASCII characters' },
-      ]);
+    if (!KEY.test(key)) throw refuse.invalidHeader('Idempotency-Key', '1 to 200 visible ASCII characters');
     const { tenant } = request.caller;
     const fingerprint = fingerprintOf(request);
     const inserted = await this.db

@@ -25,6 +25,12 @@ export interface ApiRoute {
   /** The body may be left out. */
   bodyOptional?: boolean;
   response: { status: number; schema?: TSchema; stream?: boolean };
+  /** Takes the version of a plan as a condition. */
+  ifMatch?: boolean;
+  /** Answers with the version of a plan as its entity tag. */
+  etag?: boolean;
+  /** Answers where the run is that it made. */
+  location?: boolean;
   /** Codes of the problems that it may answer with, besides those that any request can meet. */
   problems: readonly string[];
   example?: { query?: Record<string, string>; body?: Json };
@@ -40,7 +46,7 @@ export const LIMIT = Type.Optional(
 export const CURSOR = Type.Optional(Type.String({ maxLength: 500, description: '`next` of the page before' }));
 
 /** Problems that any request can meet. */
-export const commonProblems = ['unauthorized', 'forbidden', 'rate_limited', 'unavailable'] as const;
+export const commonProblems = ['unauthorized', 'forbidden', 'invalid_header', 'rate_limited', 'unavailable'] as const;
 /** Problems of any request with a body. */
 export const BODY = [
   'invalid_json',
@@ -49,6 +55,7 @@ export const BODY = [
   'too_deep',
   'unsupported_media_type',
   'idempotency_key_reused',
+  'idempotency_busy',
 ];
 /** Problems of any request about one run. */
 export const RUN = ['run_not_found'];

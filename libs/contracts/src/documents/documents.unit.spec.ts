@@ -35,6 +35,27 @@ describe('published documents', () => {
     expect(ids.length).toBeGreaterThan(20);
   });
 
+  it('OpenAPI: headers stand where they count, and a problem is what the gateway answers', () => {
+    type Operation = { parameters: { name: string }[]; responses: Record<string, { headers?: object }> };
+    const document = openApiDocument('0.0.0') as {
+      paths: Record<string, Record<string, Operation>>;
+      components: { schemas: { Problem: { properties: object } } };
+    };
+    const operation = (id: string): Operation => {
+      const { path, method } = routes.find((route) => route.id === id)!;
+      return document.paths[path]![method.toLowerCase()]!;
+    };
+    const asks = (id: string): string[] => operation(id).parameters.map(({ name }) => name);
+    for (const id of ['replanRun', 'resolveTask']) expect(asks(id)).toContain('If-Match');
+    expect(asks('cancelRun')).not.toContain('If-Match');
+    for (const { id } of routes) expect(asks(id)).toContain('X-Request-Id');
+    expect(operation('getPlan').responses['200']!.headers).toHaveProperty('ETag');
+    expect(operation('createRun').responses['202']!.headers).toHaveProperty('Location');
+    expect(operation('streamRun').responses['200']!.headers).toHaveProperty('X-Run-Id');
+    expect(operation('streamFrames').responses).toHaveProperty('204');
+    expect(document.components.schemas.Problem.properties).toHaveProperty('extensions');
+  });
+
   it('AsyncAPI: every event is a channel, every reference resolves', () => {
     const document = asyncApiDocument('0.0.0') as { channels: Record<string, unknown> };
     expect(danglingRefs(document)).toEqual([]);

@@ -11,6 +11,7 @@ export const planRoutes = [
     scope: 'run',
     summary: 'A version of the plan, the latest by default',
     query: Closed({ version: Type.Optional(Type.String({ pattern: '^[1-9][0-9]{0,5}$' })) }),
+    etag: true,
     response: { status: 200, schema: views.PlanView },
     problems: [...RUN, 'plan_not_found'],
   }),

@@ -69,6 +69,7 @@ export const steeringRoutes = [
     summary: 'Ask for a new version of the plan, or edit it; If-Match holds the version edited',
     body: bodies.ReplanBody,
     bodyOptional: true,
+    ifMatch: true,
     response: { status: 202, schema: views.Accepted },
     problems: [...BODY, ...RUN, 'run_ended', 'stale_plan_version'],
     example: { body: { rationale: 'The audience changed' } },

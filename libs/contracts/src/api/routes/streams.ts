@@ -29,6 +29,7 @@ export const streamRoutes = [
     summary: 'Submit a task and stream its run',
     query: Closed({ types }),
     body: bodies.RunEnvelopeBody,
+    location: true,
     response: { status: 200, stream: true },
     problems: [...BODY, 'invalid_envelope', 'thread_busy'],
     example: { body: exampleEnvelope },

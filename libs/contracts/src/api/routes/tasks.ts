@@ -41,6 +41,7 @@ export const taskRoutes = [
     scope: 'operate',
     summary: 'Answer a task; once',
     body: bodies.ResolveBody,
+    ifMatch: true,
     response: { status: 202, schema: views.Accepted },
     problems: [...BODY, 'task_not_found', 'task_closed', 'invalid_answer', 'stale_plan_version'],
     example: { body: { resolution: 'approve' } },
