@@ -16,6 +16,9 @@ const wordsOf = (command: CommandSpec): string[] => [
   ...[...(command.options ?? []), ...globalOptions].map((option) => `--${option.name}`),
 ];
 
+const takesFile = (command: CommandSpec): boolean =>
+  command.arguments?.some(({ completes }) => completes === 'file') === true;
+
 /** A completion script, made from the command table. */
 export function completionScript(shell: string, commands: readonly CommandSpec[]): string {
   const names = [...commands.map((command) => command.name), ...launcherCommands];
@@ -32,18 +35,32 @@ export function completionScript(shell: string, commands: readonly CommandSpec[]
 }
 
 function bash(names: readonly string[], commands: readonly CommandSpec[]): string {
-  const cases = commands.map((command) => `    ${command.name}) words="${wordsOf(command).join(' ')}" ;;`);
+  const cases = commands.map(
+    (command) => `    ${command.name}) words="${wordsOf(command).join(' ')}"; files=${takesFile(command) ? 1 : 0} ;;`,
+  );
+  const values = commands.flatMap((command) =>
+    [...(command.options ?? []), ...globalOptions]
+      .filter(({ value }) => value !== undefined)
+      .map(({ name, value, choices }) => {
+        const offered = choices ? `-W "${choices.join(' ')}"` : value === 'file' ? '-f' : '-W ""';
+        return `    "${command.name} --${name}") COMPREPLY=($(compgen ${offered} -- "$current")); return ;;`;
+      }),
+  );
   return [
     '_flex() {',
-    '  local current="${COMP_WORDS[COMP_CWORD]}" words=""',
+    '  local current="${COMP_WORDS[COMP_CWORD]}" words="" files=1',
     '  if [ "$COMP_CWORD" -eq 1 ]; then',
     `    COMPREPLY=($(compgen -W "${names.join(' ')}" -- "$current"))`,
     '    return',
     '  fi',
+    '  case "${COMP_WORDS[1]} ${COMP_WORDS[COMP_CWORD-1]}" in',
+    ...values,
+    '  esac',
     '  case "${COMP_WORDS[1]}" in',
     ...cases,
     '  esac',
-    '  COMPREPLY=($(compgen -W "$words" -- "$current") $(compgen -f -- "$current"))',
+    '  COMPREPLY=($(compgen -W "$words" -- "$current"))',
+    '  if [ "$files" -eq 1 ]; then COMPREPLY+=($(compgen -f -- "$current")); fi',
     '}',
     'complete -o filenames -F _flex flex ./flex',
   ].join('\n');
@@ -57,7 +74,7 @@ function fish(names: readonly string[], commands: readonly CommandSpec[]): strin
       [...(command.options ?? []), ...globalOptions].map(
         (option) =>
           `complete -c flex -n ${quote(`__fish_seen_subcommand_from ${command.name}`)} -l ${option.name}` +
-          `${option.value ? ' -r' : ''} -d ${quote(option.summary)}`,
+          `${option.value ? ' -r' : ''}${option.choices ? ` -f -a ${quote(option.choices.join(' '))}` : ''} -d ${quote(option.summary)}`,
       ),
     ),
   ].join('\n');

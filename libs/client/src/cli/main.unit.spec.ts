@@ -1,6 +1,7 @@
 import { existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
 import { spawnSync } from 'node:child_process';
 import { commands } from './commands.js';
 import { completionScript } from './completion.js';
@@ -123,8 +124,17 @@ describe('the command line', () => {
     expect(stdout.trim()).toBe('capabilities cancel');
   });
 
-  it('completes the options of a command', () => {
-    const script = `${completionScript('bash', commands)}\nCOMP_WORDS=(flex run --d); COMP_CWORD=2; _flex; echo "\${COMPREPLY[*]}"`;
-    expect(spawnSync('bash', ['-c', script], { encoding: 'utf8' }).stdout.trim()).toBe('--detach');
+  it.each([
+    ['an option', ['run', '--d'], '--detach'],
+    ['the values of an option', ['runs', '--status', 'pa'], 'paused'],
+    ['files where one is wanted', ['run', 'package.j'], 'package.json'],
+    ['files for an option that takes one', ['facets', '--publish', 'package.j'], 'package.json'],
+    ['no files elsewhere', ['watch', 'package.j'], ''],
+    ['files for the commands of the launcher', ['restore', 'package.j'], 'package.json'],
+  ])('completes %s', (_case, words, offered) => {
+    const typed = `COMP_WORDS=(flex ${words.join(' ')}); COMP_CWORD=${words.length}; _flex; echo "\${COMPREPLY[*]}"`;
+    const script = `${completionScript('bash', commands)}\n${typed}`;
+    const cwd = fileURLToPath(new URL('../../../../', import.meta.url));
+    expect(spawnSync('bash', ['-c', script], { encoding: 'utf8', cwd }).stdout.trim()).toBe(offered);
   });
 });

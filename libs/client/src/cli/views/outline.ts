@@ -27,12 +27,18 @@ function inline(value: unknown): string | undefined {
   if (value === null || typeof value !== 'object') return scalar(value);
   if (Array.isArray(value)) {
     if (value.length === 0) return '[]';
-    const flat = value.every((item) => item === null || typeof item !== 'object')
-      ? value.map(scalar).join(', ')
-      : undefined;
+    const flat = value.every((item) => item === null || typeof item !== 'object') ? list(value) : undefined;
     return flat !== undefined && flat.length <= 100 ? flat : undefined;
   }
   return Object.keys(value).length === 0 ? '{}' : undefined;
+}
+
+/** Sentences have commas themselves: they stand one below the other. */
+function list(values: unknown[]): string | undefined {
+  const words = values.map(scalar);
+  return words.length > 1 && words.some((word) => word.includes(', ') || word.length > 40)
+    ? undefined
+    : words.join(', ');
 }
 
 const scalar = (value: unknown): string => (typeof value === 'string' ? value : (JSON.stringify(value) ?? ''));

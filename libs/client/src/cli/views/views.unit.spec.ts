@@ -1,6 +1,7 @@
 import type { Frame } from '@flex/contracts';
 import { duration, relative } from './duration.js';
 import { clip, screenLines } from './live-screen.js';
+import { outline } from './outline.js';
 import { planTree } from './plan-tree.js';
 import { emptyRunView, observe, type RunView } from './run-view.js';
 import { fit, table } from './table.js';
@@ -190,6 +191,18 @@ describe('live screen', () => {
 
   it('clips by what is visible and leaves colour codes whole', () => {
     expect(clip('\u001b[31mabcdef\u001b[39m', 3)).toBe('\u001b[31mabc\u001b[39m');
+  });
+});
+
+describe('an outline', () => {
+  it('keeps short lists on a line, and puts sentences one below the other', () => {
+    expect(outline({ tags: ['a', 'b'], why: ['Needed, by all', 'Score 1'], none: [] }, plain)).toEqual([
+      'tags: a, b',
+      'why:',
+      '  - Needed, by all',
+      '  - Score 1',
+      'none: []',
+    ]);
   });
 });
 
