@@ -7,13 +7,13 @@ import { join } from 'node:path';
 import { jest } from '@jest/globals';
 import type { AddressInfo } from 'node:net';
 import { exportJWK, generateKeyPair, SignJWT, type CryptoKey } from 'jose';
-import { connectNats, EventLog, LogClock, readLogShape } from '@flex/events';
+import { LogClock } from '@flex/events';
 import { bootService, type RunningService } from '@flex/events/service';
-import { startNats, startPostgres, type TestNats, type TestPostgres } from '@flex/embedded/testing';
 import type { GatewayConfig } from './gateway-config.js';
 import { gatewayService } from './gateway-service.js';
-import { envelope, GatewayCaller, PlayedServices, until } from './testing/gateway-fixture.js';
+import { envelope, GatewayCaller, until, type PlayedServices } from './testing/gateway-fixture.js';
 import { readFrames } from './testing/sse-client.js';
+import { TestServers } from './testing/test-servers.js';
 import { certificate, privateKey } from './testing/tls-certificate.js';
 
 const sha256 = (key: string): string => createHash('sha256').update(key).digest('hex');
@@ -24,12 +24,10 @@ const keys = [
 ];
 
 describe('a gateway with keys', () => {
-  let nats: TestNats;
-  let postgres: TestPostgres;
+  let servers: TestServers;
   let gateway: RunningService<GatewayConfig>;
   let jwks: Server;
   let signer: CryptoKey;
-  let nc: Awaited<ReturnType<typeof connectNats>>;
   let played: PlayedServices;
   const anybody = new GatewayCaller(() => gateway);
   const bearer = (token: string): GatewayCaller => anybody.as({ authorization: `Bearer ${token}` });
@@ -42,38 +40,33 @@ describe('a gateway with keys', () => {
     const jwk = { ...(await exportJWK(publicKey)), kid: 'one', alg: 'ES256' };
     jwks = createServer((_, response) => response.end(JSON.stringify({ keys: [jwk] })));
     await new Promise<void>((resolve) => jwks.listen(0, '127.0.0.1', resolve));
-    [nats, postgres] = await Promise.all([startNats(), startPostgres()]);
+    servers = await TestServers.start();
     gateway = await bootService({
       ...gatewayService(),
-      env: {
-        NATS_URL: nats.url,
-        DATABASE_URL: postgres.url,
-        FLEX_LOG_LEVEL: 'silent',
+      env: servers.env({
         FLEX_API_KEYS: JSON.stringify(keys),
         FLEX_JWKS_URL: `http://127.0.0.1:${(jwks.address() as AddressInfo).port}/keys`,
         FLEX_JWT_ISSUER: 'https://id.example',
         FLEX_CORS_ORIGINS: 'https://app.example',
         FLEX_HOST: '0.0.0.0',
-      },
+      }),
     });
-    nc = await connectNats({ url: nats.url, name: 'test' });
-    played = new PlayedServices(new EventLog(nc, 'orchestrator', await readLogShape(nc)));
+    played = await servers.play();
   });
   afterAll(async () => {
     await gateway.stop();
-    await nc.close();
     jwks.closeAllConnections();
     jwks.close();
-    await Promise.all([nats.stop(), postgres.stop()]);
+    await servers.stop();
   });
 
-  const token = (claims: object, expires = '5m'): Promise<string> =>
-    new SignJWT({ ...claims })
+  const token = (claims: object, expires: string | null = '5m'): Promise<string> => {
+    const made = new SignJWT({ ...claims })
       .setProtectedHeader({ alg: 'ES256', kid: 'one' })
       .setIssuer('https://id.example')
-      .setSubject('ann')
-      .setExpirationTime(expires)
-      .sign(signer);
+      .setSubject('ann');
+    return (expires === null ? made : made.setExpirationTime(expires)).sign(signer);
+  };
 
   it('serves nobody unknown, before reading a body', async () => {
     for (const caller of [anybody, bearer('wrong'), bearer('a.b.c')]) {
@@ -90,6 +83,8 @@ describe('a gateway with keys', () => {
     const { items } = await red.json<{ items: { data: Record<string, unknown> }[] }>(`/runs/${runId}/events`);
     expect(items[0]!.data).toMatchObject({ tenant: 'red', submittedBy: 'user:ann' });
     expect((await bearer(await token({ tenant: 'red', scope: 'run' }, '-1m')).get('/runs')).status).toBe(401);
+    const endless = await bearer(await token({ tenant: 'red', scope: 'run' }, null)).get('/runs');
+    expect([endless.status, await endless.json()]).toMatchObject([401, { detail: expect.stringContaining('"exp"') }]);
     const { privateKey } = await generateKeyPair('ES256');
     const forged = await new SignJWT({ tenant: 'red', scope: 'admin' })
       .setProtectedHeader({ alg: 'ES256', kid: 'one' })
@@ -197,7 +192,7 @@ describe('a gateway with keys', () => {
   });
 
   it('without keys answers to the names of this machine only', async () => {
-    const env = { NATS_URL: nats.url, DATABASE_URL: postgres.url, FLEX_LOG_LEVEL: 'silent' };
+    const env = servers.env();
     const open = await bootService({ ...gatewayService(), env });
     const asked = (host: string): Promise<number> =>
       new Promise((resolve, reject) => {
@@ -226,13 +221,10 @@ describe('a gateway with keys', () => {
     writeFileSync(key, privateKey);
     const secure = await bootService({
       ...gatewayService(),
-      env: {
-        NATS_URL: nats.url,
-        DATABASE_URL: postgres.url,
-        FLEX_LOG_LEVEL: 'silent',
+      env: servers.env({
         FLEX_TLS_CERT: cert,
         FLEX_TLS_KEY: key,
-      },
+      }),
     });
     const { port } = new URL(secure.url);
     const answer = await new Promise<IncomingMessage>((resolve, reject) => {
@@ -248,7 +240,7 @@ describe('a gateway with keys', () => {
   });
 
   it('refuses to be open to everybody elsewhere than on loopback', async () => {
-    const env = { NATS_URL: nats.url, DATABASE_URL: postgres.url, FLEX_LOG_LEVEL: 'silent', FLEX_HOST: '0.0.0.0' };
+    const env = servers.env({ FLEX_HOST: '0.0.0.0' });
     await expect(bootService({ ...gatewayService(), env })).rejects.toThrow(/FLEX_API_KEYS/);
   });
 
@@ -281,13 +273,10 @@ describe('a gateway with keys', () => {
   it('slows one tenant down without slowing another', async () => {
     const limited = await bootService({
       ...gatewayService(),
-      env: {
-        NATS_URL: nats.url,
-        DATABASE_URL: postgres.url,
-        FLEX_LOG_LEVEL: 'silent',
+      env: servers.env({
         FLEX_API_KEYS: JSON.stringify(keys),
         FLEX_RATE_LIMIT: '5',
-      },
+      }),
     });
     try {
       const at = (key: string) => new GatewayCaller(() => limited, { authorization: `Bearer ${key}` });

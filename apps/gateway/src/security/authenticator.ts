@@ -1,4 +1,4 @@
-import { createRemoteJWKSet, jwtVerify, type JWTPayload, type JWTVerifyGetKey } from 'jose';
+import { createRemoteJWKSet, errors, jwtVerify, type JWTPayload, type JWTVerifyGetKey } from 'jose';
 import { Rejection, scopes as allScopes, type Scope } from '@flex/contracts';
 import { refuse } from '../http/problems.js';
 import type { ApiKeyRing } from './api-keys.js';
@@ -43,6 +43,8 @@ export class Authenticator {
         issuer: this.jwt?.issuer,
         audience: this.jwt?.audience,
         clockTolerance: 5,
+        // One that never ends could not be taken back.
+        requiredClaims: ['exp'],
       });
       return callerOf(payload);
     } catch (error) {
@@ -50,10 +52,16 @@ export class Authenticator {
       const code = String((error as { code?: unknown }).code ?? '');
       if (code === 'ERR_JWKS_TIMEOUT' || !code.startsWith('ERR_J'))
         throw refuse.unavailable('The identity provider does not answer', 5);
-      throw refuse.unauthorized(code === 'ERR_JWT_EXPIRED' ? 'The token has expired' : 'The token is not valid');
+      throw refuse.unauthorized(
+        code === 'ERR_JWT_EXPIRED' ? 'The token has expired' : `The token is not valid${claimOf(error)}`,
+      );
     }
   }
 }
+
+/** The claim at fault, where it is one: what the caller's own token says tells nobody anything. */
+const claimOf = (error: unknown): string =>
+  error instanceof errors.JWTClaimValidationFailed ? `: ${error.message}` : '';
 
 function tokenOf(headers: Record<string, string | string[] | undefined>): string | undefined {
   const { authorization, 'x-api-key': key } = headers;

@@ -17,7 +17,12 @@ export class TestServers {
 
   /** The environment of a service on them. */
   env(more: NodeJS.ProcessEnv = {}): NodeJS.ProcessEnv {
-    return { NATS_URL: this.nats.url, DATABASE_URL: this.postgres.url, FLEX_LOG_LEVEL: 'silent', ...more };
+    return {
+      NATS_URL: this.nats.url,
+      DATABASE_URL: this.postgres.url,
+      FLEX_LOG_LEVEL: process.env['FLEX_TEST_LOG'] ?? 'silent',
+      ...more,
+    };
   }
 
   /** Once a service has made the log. */
