@@ -1,10 +1,9 @@
-import { connectNats, EventLog, readLogShape } from '@flex/events';
 import { bootService, type RunningService } from '@flex/events/service';
-import { startNats, startPostgres, type TestNats, type TestPostgres } from '@flex/embedded/testing';
 import type { GatewayConfig } from './gateway-config.js';
 import { gatewayService } from './gateway-service.js';
 import { Fuzzer, fuzz } from './testing/fuzz.js';
-import { GatewayCaller, PlayedServices, until } from './testing/gateway-fixture.js';
+import { GatewayCaller, until } from './testing/gateway-fixture.js';
+import { TestServers } from './testing/test-servers.js';
 
 /** More of them with FLEX_FUZZ_REQUESTS=50000, another sequence with FLEX_FUZZ_SEED. */
 const COUNT = Number(process.env['FLEX_FUZZ_REQUESTS'] ?? 600);
@@ -20,30 +19,24 @@ const ASKS_REGISTRY = [
 ];
 
 describe('whatever is sent', () => {
-  let nats: TestNats;
-  let postgres: TestPostgres;
+  let servers: TestServers;
   let gateway: RunningService<GatewayConfig>;
 
   beforeAll(async () => {
-    [nats, postgres] = await Promise.all([startNats(), startPostgres()]);
-    const env = {
-      NATS_URL: nats.url,
-      DATABASE_URL: postgres.url,
-      FLEX_LOG_LEVEL: process.env['FLEX_TEST_LOG'] ?? 'silent',
-    };
+    servers = await TestServers.start();
+    const env = servers.env();
     gateway = await bootService({ ...gatewayService(), env });
   });
   afterAll(async () => {
     await gateway.stop();
-    await Promise.all([nats.stop(), postgres.stop()]);
+    await servers.stop();
   });
 
   it(
     `is answered without a fault of the gateway's own (seed ${SEED})`,
     async () => {
       const api = new GatewayCaller(() => gateway);
-      const nc = await connectNats({ url: nats.url, name: 'test' });
-      const played = new PlayedServices(new EventLog(nc, 'orchestrator', await readLogShape(nc)));
+      const played = await servers.play();
       const [open, ended] = [await api.submit(), await api.submit()];
       const task = { taskId: `${open}-1-1`, kind: 'escalation', prompt: 'What now?', onTimeout: 'none', round: 0 };
       await played.append('hitl.requested', open, { task });
@@ -63,7 +56,6 @@ describe('whatever is sent', () => {
         async () => (await api.json<{ items: { runId: string }[] }>('/runs?limit=1')).items[0]?.runId === last,
         'the list',
       );
-      await nc.close();
     },
     60_000 + COUNT * 60,
   );

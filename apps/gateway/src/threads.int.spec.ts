@@ -1,19 +1,17 @@
-import { connectNats, EventLog, readLogShape, ThreadClaims } from '@flex/events';
+import { ThreadClaims } from '@flex/events';
 import { bootService, type RunningService } from '@flex/events/service';
-import { startNats, startPostgres, type TestNats, type TestPostgres } from '@flex/embedded/testing';
 import type { EventData, StoredEvent } from '@flex/contracts';
 import type { GatewayConfig } from './gateway-config.js';
 import { gatewayService } from './gateway-service.js';
-import { envelope, GatewayCaller, PlayedServices, until } from './testing/gateway-fixture.js';
+import { envelope, GatewayCaller, until, type PlayedServices } from './testing/gateway-fixture.js';
+import { TestServers } from './testing/test-servers.js';
 
 type Choice = 'reject' | 'enqueue' | 'interrupt' | 'rollback';
 
 /** Submissions come to two replicas, and sooner after each other than any read model could know. */
 describe('runs of one thread', () => {
-  let nats: TestNats;
-  let postgres: TestPostgres;
+  let servers: TestServers;
   let gateways: RunningService<GatewayConfig>[];
-  let nc: Awaited<ReturnType<typeof connectNats>>;
   let played: PlayedServices;
   const replicas = [0, 1].map((index) => new GatewayCaller(() => gateways[index]!));
   const api = replicas[0]!;
@@ -46,24 +44,18 @@ describe('runs of one thread', () => {
   };
 
   beforeAll(async () => {
-    [nats, postgres] = await Promise.all([startNats(), startPostgres()]);
+    servers = await TestServers.start();
     const boot = () =>
       bootService({
         ...gatewayService(),
-        env: {
-          NATS_URL: nats.url,
-          DATABASE_URL: postgres.url,
-          FLEX_LOG_LEVEL: process.env['FLEX_TEST_LOG'] ?? 'silent',
-        },
+        env: servers.env(),
       });
     gateways = [await boot(), await boot()];
-    nc = await connectNats({ url: nats.url, name: 'test' });
-    played = new PlayedServices(new EventLog(nc, 'orchestrator', await readLogShape(nc)));
+    played = await servers.play();
   });
   afterAll(async () => {
     await Promise.all(gateways.map((gateway) => gateway.stop()));
-    await nc.close();
-    await Promise.all([nats.stop(), postgres.stop()]);
+    await servers.stop();
   });
 
   it('see each other at once: of those that reject, one is taken', async () => {
