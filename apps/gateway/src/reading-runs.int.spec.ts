@@ -1,7 +1,7 @@
 import { bootService, type RunningService } from '@flex/events/service';
 import type { GatewayConfig } from './gateway-config.js';
 import { gatewayService } from './gateway-service.js';
-import { GatewayCaller, type PlayedServices } from './testing/gateway-fixture.js';
+import { GatewayCaller, until, type PlayedServices } from './testing/gateway-fixture.js';
 import { TestServers } from './testing/test-servers.js';
 
 /** Looking a run up by its subjects walks over other runs' messages: the cost of one grew with the log. */
@@ -71,6 +71,15 @@ describe('reading runs from a log with many', () => {
     const gone = await api.submit();
     await played.log.purgeRun(gone);
     expect((await api.get(`/runs/${gone}`)).status).toBe(404);
-    expect((await api.get('/runs/never')).status).toBe(404);
+    // The read models know all that began before the feed, as soon as they have come so far.
+    const last = await api.submit();
+    await until(
+      async () => (await api.json<{ items: { runId: string }[] }>('/runs?limit=1')).items[0]?.runId === last,
+      'the list',
+    );
+    runs();
+    for (const path of ['', '/events', '/stream', '/plan'])
+      expect((await api.get(`/runs/never${path}`)).status).toBe(404);
+    expect(runs()).toEqual([]);
   });
 });

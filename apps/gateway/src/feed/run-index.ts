@@ -27,6 +27,8 @@ export class RunIndex {
   #size = 0;
   #position = 0;
   #attached = false;
+  /** Of every run that was submitted after this sequence it is known where its messages lie. */
+  #since = 0;
 
   /** Asks the feed to look at the log now. */
   hurry: () => void = () => undefined;
@@ -39,7 +41,7 @@ export class RunIndex {
   /** The feed sees everything after this sequence. */
   attach(position: number): void {
     this.#attached = true;
-    this.#position = position;
+    this.#position = this.#since = position;
   }
 
   /** The feed has ended: what comes meanwhile is missed. */
@@ -85,6 +87,14 @@ export class RunIndex {
     }
   }
 
+  /**
+   * A run of which nothing is known here can only have been submitted up to this sequence, or after what was seen;
+   * undefined when something is known of it, or while nothing is seen.
+   */
+  submittedBefore(runId: string): number | undefined {
+    return this.#attached && !this.#runs.get(runId)?.complete ? this.#since : undefined;
+  }
+
   /** The places of a run's messages, in order; undefined when not all of them are known. */
   placesOf(runId: string): readonly number[] | undefined {
     const places = this.#runs.get(runId);
@@ -119,6 +129,8 @@ export class RunIndex {
     for (const [runId, { seqs }] of this.#runs) {
       this.#runs.delete(runId);
       this.#size -= seqs.length;
+      // Nobody knows when the next of them was submitted: all that were seen up to now may be forgotten.
+      this.#since = this.#position;
       if (this.#size <= this.remembered * 0.9) return;
     }
   }

@@ -21,6 +21,21 @@ describe('RunIndex', () => {
     expect(index.placesOf('old')).toBeUndefined();
   });
 
+  it('says until when a run can have been submitted that it knows nothing of', () => {
+    const index = attached(3);
+    index.saw('run.submitted', 'a', 11);
+    index.advance(11);
+    expect([index.submittedBefore('a'), index.submittedBefore('never')]).toEqual([undefined, 10]);
+    index.saw('run.submitted', 'b', 12);
+    index.saw('node.reported', 'a', 13);
+    index.saw('node.reported', 'a', 14);
+    index.advance(14);
+    expect(index.placesOf('a')).toBeUndefined();
+    expect(index.submittedBefore('a')).toBe(14);
+    index.detach();
+    expect(index.submittedBefore('never')).toBeUndefined();
+  });
+
   it('learns an older run from a reader, together with what came by meanwhile', () => {
     const index = attached();
     const gathered = index.begin('old')!;

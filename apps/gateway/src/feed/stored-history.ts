@@ -1,8 +1,9 @@
-import type { Kysely } from 'kysely';
+import { sql, type Kysely } from 'kysely';
 import type { StoredEvent } from '@flex/contracts';
 import { isRunId, LogUnavailable, type EventLog, type LogEvent } from '@flex/events';
 import { assertConnected, type LogDesk } from '../runs/log-desk.js';
 import { unpackHistory } from '../store/archive-format.js';
+import { READ_MODELS } from '../store/postgres-checkpoints.js';
 import type { GatewayDatabase } from '../store/gateway-schema.js';
 import type { RunHistory } from './run-history.js';
 import type { RunIndex } from './run-index.js';
@@ -36,6 +37,7 @@ export class StoredHistory implements RunHistory {
     assertConnected(this.log);
     const known = await this.known(runId);
     if (known) return yield* known as StoredEvent[];
+    if (!away && (await this.#neverWas(runId))) return;
     let found = false;
     for await (const event of this.#lookedUp(runId, signal)) {
       found = true;
@@ -43,6 +45,25 @@ export class StoredHistory implements RunHistory {
     }
     // Without Postgres nobody knows whether a run that the log does not hold is archived or never was.
     if (!found && away) throw away;
+  }
+
+  /**
+   * Whether a run that the feed knows nothing of was never submitted, by the read models: they hold every run that began
+   * before the feed did. Asking the log costs the more the more runs it has.
+   */
+  async #neverWas(runId: string): Promise<boolean> {
+    if (!(await this.isCurrent().catch(() => false))) return false;
+    const before = this.index.submittedBefore(runId);
+    if (before === undefined) return false;
+    const row = await this.db
+      .selectFrom('gateway.checkpoints')
+      .select(({ exists, selectFrom }) =>
+        exists(selectFrom('gateway.runs').select('run_id').where('run_id', '=', runId)).as('listed'),
+      )
+      .where('name', '=', READ_MODELS)
+      .where('seq', '>=', sql<string>`${before}`)
+      .executeTakeFirst();
+    return row?.listed === false;
   }
 
   /** Whether the feed has seen everything that is in the log now. Rejects with LogUnavailable. */

@@ -9,6 +9,7 @@ import { refuse } from '../http/problems.js';
 import { namesOf } from '../http/query-names.js';
 import type { Caller } from '../security/caller.js';
 import type { GatewayDatabase } from './gateway-schema.js';
+import { READ_MODELS, storedCheckpoint } from './postgres-checkpoints.js';
 import { toRow } from './postgres-run-rows.js';
 
 const CATCH_UP_MS = 3_000;
@@ -93,8 +94,7 @@ export class PostgresListings {
   /** Resolves when the read models hold all events up to a sequence, or after a few seconds without. */
   async caughtUpTo(seq: number): Promise<void> {
     for (let waited = 0; waited < CATCH_UP_MS; waited += CATCH_UP_STEP_MS) {
-      const row = await this.db.selectFrom('gateway.checkpoints').select('seq').executeTakeFirst();
-      if (Number(row?.seq ?? 0) >= seq) return;
+      if ((await storedCheckpoint(this.db, READ_MODELS)) >= seq) return;
       await delay(CATCH_UP_STEP_MS);
     }
   }

@@ -14,7 +14,7 @@ import {
 import { restoreFromArchive } from './archive-restore.js';
 import type { GatewayDatabase } from './gateway-schema.js';
 import type { PostgresArchivist } from './postgres-archivist.js';
-import { storedCheckpoint } from './postgres-checkpoints.js';
+import { READ_MODELS, storedCheckpoint } from './postgres-checkpoints.js';
 import { lockLeadership, type Leadership } from './postgres-leadership.js';
 import { loadRows, saveRows } from './postgres-run-rows.js';
 import { applyTaskChange } from './postgres-task-rows.js';
@@ -25,7 +25,6 @@ import { soundEvent } from './sound-event.js';
 const FLUSH_MS = 250;
 const MAX_BATCH = 5_000;
 const CACHED_ROWS = 20_000;
-const CHECKPOINT = 'read-models';
 const RETRY_MS = 1_000;
 const DELETED = 'run.deleted';
 
@@ -111,7 +110,7 @@ export class PostgresProjector {
   }
 
   async #loadCheckpoint(): Promise<number> {
-    this.#stored = await storedCheckpoint(this.db, CHECKPOINT);
+    this.#stored = await storedCheckpoint(this.db, READ_MODELS);
     const lastSeq = await this.log.lastSeq();
     if (this.#stored <= lastSeq) return this.#stored;
     // A log that was lost, or restored from an older copy than Postgres. What is listed may never have happened there:
@@ -120,8 +119,10 @@ export class PostgresProjector {
     await this.db.transaction().execute(async (trx) => {
       await trx.deleteFrom('gateway.tasks').execute();
       await trx.deleteFrom('gateway.runs').execute();
+      // With its rows, for what is not listed up to a checkpoint was never submitted.
+      await trx.deleteFrom('gateway.checkpoints').where('name', '=', READ_MODELS).execute();
     });
-    return 0;
+    return (this.#stored = 0);
   }
 
   async #project(batch: readonly Delivered[], end: number): Promise<void> {
@@ -191,8 +192,8 @@ export class PostgresProjector {
   /** Moves it from where this leader put it: another leader, or emptied tables, make the whole transaction void. */
   async #saveCheckpoint(trx: Transaction<GatewayDatabase>, seq: number): Promise<void> {
     const { rows } = await sql`
-      insert into gateway.checkpoints as held (name, seq) select ${CHECKPOINT}, ${seq}::bigint
-        where ${this.#stored}::bigint = 0 or exists (select 1 from gateway.checkpoints where name = ${CHECKPOINT})
+      insert into gateway.checkpoints as held (name, seq) select ${READ_MODELS}, ${seq}::bigint
+        where ${this.#stored}::bigint = 0 or exists (select 1 from gateway.checkpoints where name = ${READ_MODELS})
       on conflict (name) do update set seq = excluded.seq where held.seq = ${this.#stored}::bigint
       returning 1`.execute(trx);
     if (rows.length === 0) throw new Error('the read models were emptied, or somebody else leads by now');
