@@ -9,7 +9,8 @@ async function help(): Promise<number> {
   console.log('flex <command>\n\nThe stack');
   for (const { usage, summary } of COMMANDS) console.log(`  ${usage.padEnd(width)}  ${summary}`);
   console.log(`  ${'exec <command…>'.padEnd(width)}  run a command with this checkout's Node and tools`);
-  console.log(`  ${'jest <arguments…>'.padEnd(width)}  run some tests\n`);
+  console.log(`  ${'jest <arguments…>'.padEnd(width)}  run some tests`);
+  console.log(`  ${'version'.padEnd(width)}  say which one this is\n`);
   console.log(
     '  Environment: FLEX_HOME, FLEX_PORT, FLEX_NATS_PORT, FLEX_PG_PORT, NATS_URL, DATABASE_URL, NATS_SERVER_BIN,',
   );

@@ -171,8 +171,11 @@ export function createFlex(options: FlexOptions) {
       versions: async (name: string) => (await get<{ items: Facet[] }>(`/facets/${id(name)}/versions`)).items,
       publish: (facet: Facet) => post<{ revision: number; version: number }>('/facets', facet),
       compile: (facets: string[], direction: 'input' | 'output') =>
-        post<{ schema: unknown }>('/facets/compile', { facets, direction }),
+        post<{ schema: unknown; diagnostics?: PlannerDiagnostic[] }>('/facets/compile', { facets, direction }),
     },
+    /** A ticket for the address of an `EventSource`, which cannot send a key: of one run's stream, or of all. */
+    ticket: (wish: { runId?: string; expiresInSeconds?: number } = {}) =>
+      post<{ ticket: string; expiresAt: string }>('/stream.ticket', wish),
     /** The frames of all runs with these labels (`name:value`), until the signal. */
     watchMany: (
       labels: string[],

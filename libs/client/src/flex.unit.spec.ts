@@ -125,6 +125,14 @@ describe('the client', () => {
     expect(at[1]! - at[0]!).toBeGreaterThanOrEqual(590);
   });
 
+  it('asks for tickets for the streams of others', async () => {
+    answer = (request, response) => {
+      expect(`${request.method} ${request.url}`).toBe('POST /api/v1/flex/stream.ticket');
+      response.end(JSON.stringify({ ticket: 't', expiresAt: 'then' }));
+    };
+    expect(await flex().ticket({ runId: 'r1' })).toEqual({ ticket: 't', expiresAt: 'then' });
+  });
+
   it('says when nobody is there', async () => {
     await expect(createFlex({ url: 'http://127.0.0.1:1' }).runs.get('x')).rejects.toBeInstanceOf(FlexUnreachable);
     const stream = createFlex({ url: 'http://127.0.0.1:1' }).runs.watch('x', { maxRetries: 0 });

@@ -7,7 +7,7 @@ export const shells = ['bash', 'zsh', 'fish'] as const;
 /** Commands of the launcher, which completion offers as well. */
 export const launcherCommands = [
   ...['up', 'down', 'status', 'logs', 'test', 'doctor', 'replay', 'verify', 'rebuild', 'dead-letters'],
-  ...['migrate', 'backup', 'restore', 'bench', 'chaos', 'exec', 'jest', 'help'],
+  ...['migrate', 'backup', 'restore', 'bench', 'chaos', 'exec', 'jest', 'version', 'help'],
 ];
 
 /** What may follow a command: its options and the choices of its first argument. */

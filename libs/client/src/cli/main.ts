@@ -1,3 +1,4 @@
+import { createRequire } from 'node:module';
 import { parseArguments } from './arguments.js';
 import type { CommandContext } from './command.js';
 import { commands } from './commands.js';
@@ -8,6 +9,8 @@ import { commandHelp, overview } from './help.js';
 import { toFailure } from './refusal.js';
 import { findGateway } from './stack.js';
 import { Terminal, type TextSink } from './terminal.js';
+
+const { version: VERSION } = createRequire(import.meta.url)('../../package.json') as { version: string };
 
 /** Where a command's words go to and come from; the process's own, or a test's. */
 export interface Channels {
@@ -47,6 +50,10 @@ export async function runCommand(argv: string[], env: NodeJS.ProcessEnv, channel
   try {
     const [name, ...words] = argv;
     if (name === undefined || name === 'help' || name === '--help' || name === '-h') return help(words[0], terminal);
+    if (name === '--version' || name === 'version') {
+      terminal.out(`flex ${VERSION}`);
+      return exitCodes.ok;
+    }
     const command = commands.find((candidate) => candidate.name === name);
     if (!command) throw unknownCommand(name);
     const args = parseArguments(command, words);

@@ -34,6 +34,10 @@ describe('the command line', () => {
     for (const command of commands) expect(out).toContain(`  ${command.name} `);
   });
 
+  it.each(['version', '--version'])('%s says which one it is', async (word) => {
+    expect(await cli([word])).toMatchObject({ code: 0, out: expect.stringMatching(/^flex \d+\.\d+\.\d+\n$/) });
+  });
+
   it.each(commands.map((command) => command.name))('%s has help with examples, and a handler', async (name) => {
     const command = commands.find((candidate) => candidate.name === name)!;
     const { code, out } = await cli([name, '--help']);
