@@ -70,9 +70,7 @@ export class CommandsController {
         })),
       );
     }
-    return this.#once(request, (runId, nonce) =>
-      this.parts.commands.send('policy.signalled', runId, request.caller, nonce, body),
-    );
+    return this.#once(request, (runId, nonce) => this.parts.commands.signal(runId, request.caller, nonce, body));
   }
 
   @Operation('replanRun')

@@ -1,4 +1,5 @@
 import type { EventData, NewEvent } from '@flex/contracts';
+import { unknownManualPolicy } from '../core/manual-policy.js';
 import type { RunSummary } from '../core/run-summary.js';
 import { refuse } from '../http/problems.js';
 import type { Caller } from '../security/caller.js';
@@ -54,6 +55,19 @@ export class RunCommands {
   ): Promise<RunSummary> {
     await this.#atVersion(runId, caller, data.baseVersion);
     return this.send('run.replan_requested', runId, caller, nonce, data);
+  }
+
+  async signal(
+    runId: string,
+    caller: Caller,
+    nonce: string,
+    data: Omit<EventData<'policy.signalled'>, 'by'>,
+  ): Promise<RunSummary> {
+    if (data.kind === 'manual' && data.policyId !== undefined) {
+      const unknown = unknownManualPolicy(await this.runs.events(runId, caller), data.policyId);
+      if (unknown) throw refuse.invalidBody([unknown]);
+    }
+    return this.send('policy.signalled', runId, caller, nonce, data);
   }
 
   /** A first look only: the orchestrator refuses what became stale on the way. */
