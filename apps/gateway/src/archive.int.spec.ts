@@ -4,10 +4,9 @@ import { jetstream } from '@nats-io/jetstream';
 import { headers } from '@nats-io/nats-core';
 import { sql } from 'kysely';
 import { subjectOf } from '@flex/contracts';
-import { connectNats, EventLog, LogUnavailable, readLogShape } from '@flex/events';
+import { LogUnavailable } from '@flex/events';
 import { connectPostgres } from '@flex/events/postgres';
 import { bootService, type RunningService } from '@flex/events/service';
-import { startNats, startPostgres, type TestNats, type TestPostgres } from '@flex/embedded/testing';
 import type { GatewayConfig } from './gateway-config.js';
 import { gatewayService } from './gateway-service.js';
 import type { TaskChange } from './core/run-row.js';
@@ -16,24 +15,20 @@ import { toRow } from './store/postgres-run-rows.js';
 import { saveListing } from './store/save-listing.js';
 import { envelope, GatewayCaller, PlayedServices, until } from './testing/gateway-fixture.js';
 import { readFrames } from './testing/sse-client.js';
+import { TestServers } from './testing/test-servers.js';
 
 describe('runs that have ended', () => {
-  let nats: TestNats;
-  let postgres: TestPostgres;
+  let servers: TestServers;
   let gateway: RunningService<GatewayConfig>;
-  let nc: Awaited<ReturnType<typeof connectNats>>;
   let played: PlayedServices;
   let db: ReturnType<typeof connectPostgres<GatewayDatabase>>;
   const api = new GatewayCaller(() => gateway);
   const boot = (retention: string): Promise<RunningService<GatewayConfig>> =>
     bootService({
       ...gatewayService(),
-      env: {
-        NATS_URL: nats.url,
-        DATABASE_URL: postgres.url,
-        FLEX_LOG_LEVEL: process.env['FLEX_TEST_LOG'] ?? 'silent',
+      env: servers.env({
         FLEX_RETENTION_SECONDS: retention,
-      },
+      }),
     });
   const rowOf = (runId: string) =>
     db.selectFrom('gateway.runs').selectAll().where('run_id', '=', runId).executeTakeFirst();
@@ -47,17 +42,15 @@ describe('runs that have ended', () => {
   };
 
   beforeAll(async () => {
-    [nats, postgres] = await Promise.all([startNats(), startPostgres()]);
+    servers = await TestServers.start();
     gateway = await boot('3600');
-    nc = await connectNats({ url: nats.url, name: 'test' });
-    played = new PlayedServices(new EventLog(nc, 'orchestrator', await readLogShape(nc)));
-    db = connectPostgres<GatewayDatabase>(postgres.url);
+    played = await servers.play();
+    db = connectPostgres<GatewayDatabase>(servers.postgres.url);
   });
   afterAll(async () => {
     await gateway.stop();
     await db.destroy();
-    await nc.close();
-    await Promise.all([nats.stop(), postgres.stop()]);
+    await servers.stop();
   });
 
   it('leave the log for one row each, and are read and streamed as before', async () => {
@@ -78,7 +71,7 @@ describe('runs that have ended', () => {
       marks.set(name, value);
     const subject = subjectOf('node.progressed', runIds[0]!, played.log.partitions, 'agent.write');
     const pretty = JSON.stringify({ nodeId: 'a', attempt: 1, fraction: 1, text: 'ü\n' }, null, 2).replace('1,', '1.0,');
-    await jetstream(nc).publish(subject, pretty, { headers: marks });
+    await jetstream(played.log.nc).publish(subject, pretty, { headers: marks });
     const look = async (runId: string) => ({
       run: await api.json(`/runs/${runId}`),
       events: await api.json<{ items: { digest: string; data: unknown; seq: number; id: string }[] }>(
@@ -168,7 +161,7 @@ describe('runs that have ended', () => {
     const later = headers();
     later.set('ce-dataschema', stored!.header.get('ce-dataschema').replace(/1$/, '2'));
     later.set('Nats-Msg-Id', 'from-the-next-release');
-    nc.publish(stored!.subject, '{"why":{"text":"unheard of"}}', { headers: later });
+    played.log.nc.publish(stored!.subject, '{"why":{"text":"unheard of"}}', { headers: later });
     await played.finish(runId);
     await until(async () => (await purgedAt(runId)) !== null, 'the purge');
     const { history } = await db

@@ -1,30 +1,23 @@
 import type { NewEvent, RunEventType } from '@flex/contracts';
-import { connectNats, EventLog, readLogShape } from '@flex/events';
+import { type EventLog } from '@flex/events';
 import { bootService, type RunningService } from '@flex/events/service';
-import { startNats, startPostgres, type TestNats, type TestPostgres } from '@flex/embedded/testing';
 import type { GatewayConfig } from './gateway-config.js';
 import { gatewayService } from './gateway-service.js';
 import { readFrames } from './testing/sse-client.js';
+import { TestServers } from './testing/test-servers.js';
 
 const envelope = { objective: 'Say hello', outputContract: { mode: 'freeform', instructions: 'One word' } };
 
 describe('the gateway', () => {
-  let nats: TestNats;
-  let postgres: TestPostgres;
+  let servers: TestServers;
   let gateway: RunningService<GatewayConfig>;
   let second: RunningService<GatewayConfig>;
-  let nc: Awaited<ReturnType<typeof connectNats>>;
   let log: EventLog;
 
   const boot = (env: Record<string, string> = {}): Promise<RunningService<GatewayConfig>> =>
     bootService({
       ...gatewayService(),
-      env: {
-        NATS_URL: nats.url,
-        DATABASE_URL: postgres.url,
-        FLEX_LOG_LEVEL: process.env['FLEX_TEST_LOG'] ?? 'silent',
-        ...env,
-      },
+      env: servers.env(env),
     });
   const call = (path: string, init: RequestInit = {}, on = gateway): Promise<Response> =>
     fetch(`${on.url}/api/v1/flex${path}`, init);
@@ -70,16 +63,14 @@ describe('the gateway', () => {
   };
 
   beforeAll(async () => {
-    [nats, postgres] = await Promise.all([startNats(), startPostgres()]);
+    servers = await TestServers.start();
     gateway = await boot();
     second = await boot();
-    nc = await connectNats({ url: nats.url, name: 'test' });
-    log = new EventLog(nc, 'orchestrator', await readLogShape(nc));
+    log = (await servers.play()).log;
   });
   afterAll(async () => {
     await Promise.all([gateway.stop(), second.stop()]);
-    await nc.close();
-    await Promise.all([nats.stop(), postgres.stop()]);
+    await servers.stop();
   });
 
   it('streams a run from its submission to its end', async () => {

@@ -1,12 +1,11 @@
-import { connectNats, EventLog, readLogShape } from '@flex/events';
 import { bootService, type RunningService } from '@flex/events/service';
-import { startNats, startPostgres, type TestNats, type TestPostgres } from '@flex/embedded/testing';
 import { connect, createServer, type Server, type Socket } from 'node:net';
 import type { AddressInfo } from 'node:net';
 import type { GatewayConfig } from './gateway-config.js';
 import { gatewayService } from './gateway-service.js';
 import { envelope, GatewayCaller, PlayedServices, until } from './testing/gateway-fixture.js';
 import { readFrames } from './testing/sse-client.js';
+import { TestServers } from './testing/test-servers.js';
 
 /** Stands between the gateway and Postgres, so that the database can go away without being stopped for others. */
 class Wire {
@@ -33,39 +32,35 @@ class Wire {
 }
 
 describe('a gateway whose servers go away', () => {
-  let nats: TestNats;
-  let postgres: TestPostgres;
+  let servers: TestServers;
   let wire: Wire;
   let gateway: RunningService<GatewayConfig>;
-  let nc: Awaited<ReturnType<typeof connectNats>>;
   let played: PlayedServices;
   const api = new GatewayCaller(() => gateway);
 
   beforeAll(async () => {
-    [nats, postgres] = await Promise.all([startNats(), startPostgres()]);
-    const url = new URL(postgres.url);
-    wire = new Wire(new URL(postgres.url));
+    servers = await TestServers.start();
+    const url = new URL(servers.postgres.url);
+    wire = new Wire(new URL(servers.postgres.url));
     await new Promise<void>((resolve) => wire.server.listen(0, '127.0.0.1', resolve));
     url.hostname = '127.0.0.1';
     url.port = String((wire.server.address() as AddressInfo).port);
     gateway = await bootService({
       ...gatewayService(),
       env: {
-        NATS_URL: nats.url,
+        NATS_URL: servers.nats.url,
         DATABASE_URL: url.href,
         FLEX_LOG_LEVEL: process.env['FLEX_TEST_LOG'] ?? 'silent',
         FLEX_RETENTION_SECONDS: '2',
       },
     });
-    nc = await connectNats({ url: nats.url, name: 'test' });
-    played = new PlayedServices(new EventLog(nc, 'orchestrator', await readLogShape(nc)));
+    played = await servers.play();
   });
   afterAll(async () => {
     await gateway.stop();
-    await nc.close();
     wire.cut = true;
     wire.server.close();
-    await Promise.all([nats.stop(), postgres.stop()]);
+    await servers.stop();
   });
 
   it('says so while NATS is away, keeps streams open, and loses nothing', async () => {
@@ -75,7 +70,7 @@ describe('a gateway whose servers go away', () => {
     const stream = readFrames(await api.get(`/runs/${runId}/stream`));
     await played.dispatch(runId, 'a');
     await until(async () => (await played.log.lastSeq(`*.*.*.${old}`)) === 0, 'its way into the archive');
-    await nats.kill();
+    await servers.nats.kill();
     await until(async () => (await api.post('/runs', envelope)).status === 503, 'the refusal');
     const refused = await api.post('/runs', envelope);
     expect(refused.headers.get('retry-after')).toBe('1');
@@ -86,7 +81,7 @@ describe('a gateway whose servers go away', () => {
     expect((await api.post(`/runs/${runId}/cancel`)).status).toBe(503);
     expect((await fetch(`${gateway.url}/health/live`)).status).toBe(200);
     expect((await fetch(`${gateway.url}/health/ready`)).status).toBe(503);
-    await nats.restart();
+    await servers.nats.restart();
     await until(async () => (await api.get(`/runs/${runId}`)).status === 200, 'the return');
     await played.append('node.reported', runId, { nodeId: 'a', attempt: 1, outputs: { copy: 'x' } }, 'agent.write');
     await played.append('run.completed', runId, { output: 'x', accepted: [{ nodeId: 'a', attempt: 1 }] });

@@ -1,41 +1,37 @@
 import { connectNats, LOAD_SUBJECT } from '@flex/events';
 import { bootService, type RunningService } from '@flex/events/service';
-import { startNats, startPostgres, type TestNats, type TestPostgres } from '@flex/embedded/testing';
 import type { GatewayConfig } from './gateway-config.js';
 import { gatewayService } from './gateway-service.js';
 import { envelope, GatewayCaller, until } from './testing/gateway-fixture.js';
+import { TestServers } from './testing/test-servers.js';
 
 describe('a gateway that is asked for too much', () => {
-  let nats: TestNats;
-  let postgres: TestPostgres;
+  let servers: TestServers;
   let gateway: RunningService<GatewayConfig>;
   const api = new GatewayCaller(() => gateway);
 
   beforeAll(async () => {
-    [nats, postgres] = await Promise.all([startNats(), startPostgres()]);
+    servers = await TestServers.start();
     gateway = await bootService({
       ...gatewayService(),
-      env: {
-        NATS_URL: nats.url,
-        DATABASE_URL: postgres.url,
-        FLEX_LOG_LEVEL: process.env['FLEX_TEST_LOG'] ?? 'silent',
+      env: servers.env({
         // Five for one tenant, and room for another.
         FLEX_MAX_PENDING_SUBMISSIONS: '6',
         FLEX_MAX_BEHIND: '1000',
         FLEX_MAX_OPEN_RUNS: '9',
         FLEX_MAX_STREAMS: '4',
         FLEX_MAX_STREAMS_PER_TENANT: '3',
-      },
+      }),
     });
   });
   afterAll(async () => {
     await gateway.stop();
-    await Promise.all([nats.stop(), postgres.stop()]);
+    await servers.stop();
   });
 
   it('says when to come back, and keeps every run that it accepted', async () => {
     await api.submit();
-    nats.pause();
+    servers.nats.pause();
     const refused: Response[] = [];
     const asked = Array.from({ length: 20 }, async () => {
       const answer = await api.post('/runs', envelope);
@@ -44,7 +40,7 @@ describe('a gateway that is asked for too much', () => {
     });
     await until(() => refused.length === 15, 'the refusals');
     expect(refused[0]!.headers.get('retry-after')).toBe('1');
-    nats.resume();
+    servers.nats.resume();
     const answers = await Promise.all(asked);
     const accepted = answers.filter((answer) => answer.status === 202);
     expect(accepted).toHaveLength(5);
@@ -55,7 +51,7 @@ describe('a gateway that is asked for too much', () => {
   });
 
   it('takes nothing in while the orchestrators are behind, and goes on when they have caught up', async () => {
-    const nc = await connectNats({ url: nats.url, name: 'orchestrator' });
+    const nc = await connectNats({ url: servers.nats.url, name: 'orchestrator' });
     const tell = (lag: number) => nc.publish(LOAD_SUBJECT, JSON.stringify({ owner: 'one', lag }));
     tell(2_500);
     let refused!: Response;

@@ -7,8 +7,8 @@ export class TestServers {
   #nc: Awaited<ReturnType<typeof connectNats>> | undefined;
 
   private constructor(
-    private readonly nats: TestNats,
-    private readonly postgres: TestPostgres,
+    readonly nats: TestNats,
+    readonly postgres: TestPostgres,
   ) {}
 
   static async start(): Promise<TestServers> {
