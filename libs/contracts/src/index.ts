@@ -128,7 +128,7 @@ export {
   everySubject,
 } from './subject.js';
 export { namedSchemas, issuesOf, validateEvent, upcast, UnknownVersion } from './validate.js';
-export { toIssues } from './issues.js';
+export { toIssue, toIssues } from './issues.js';
 export {
   frameTypes,
   controlFrameTypes,

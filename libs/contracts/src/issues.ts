@@ -20,7 +20,8 @@ function repeats({ keyword, instancePath }: ErrorObject, errors: readonly ErrorO
   );
 }
 
-function toIssue(error: ErrorObject): ValidationIssue {
+/** One of them. */
+export function toIssue(error: ErrorObject): ValidationIssue {
   const { keyword, instancePath } = error;
   const params = error.params as Record<string, unknown>;
   const at = (message: string, name?: string): ValidationIssue => ({

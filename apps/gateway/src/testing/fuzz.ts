@@ -47,6 +47,10 @@ const NASTY = [
   '~2',
   '1.5',
   '9007199254740993',
+  // Cursors of other lists, and made up ones.
+  ...[['a', 'b'], [1, 2], [1], ['a'], [-1, 'a'], [1, '\u0000']].map((position) =>
+    Buffer.from(JSON.stringify(position)).toString('base64url'),
+  ),
 ];
 
 export interface FuzzRequest {

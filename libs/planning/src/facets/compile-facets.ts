@@ -1,9 +1,9 @@
-import type { Facet, FacetDirection, JsonSchema, ValidationIssue } from '@flex/contracts';
+import { toIssue, type Facet, type FacetDirection, type JsonSchema, type ValidationIssue } from '@flex/contracts';
 import { embedSchema } from './embed-schema.js';
 import { extendsChain, propertyKeyOf, satisfies, type FacetCatalog } from './extends-chain.js';
 import { pointerStep, pointerSteps } from './json-pointer.js';
 import { schemaConflicts, type ConflictCode } from './schema-conflicts.js';
-import { issueOf, issuePointer, rawErrors } from './validators.js';
+import { rawErrors } from './validators.js';
 
 export type FacetContractErrorCode = 'FACET_NOT_FOUND' | 'DIRECTION_MISMATCH' | ConflictCode;
 
@@ -178,11 +178,11 @@ export function validateFacets(compiled: CompiledFacets, value: unknown): Valida
   return rawErrors(compiled.schema, value)
     .slice(0, 50)
     .map((error) => {
-      const key = pointerSteps(issuePointer(error))[0];
+      const issue = toIssue(error);
+      const key = pointerSteps(issue.pointer)[0];
       const origin =
         originAt(compiled.provenance, decodeURI(error.schemaPath.slice(1))) ??
         (key === undefined ? undefined : compiled.provenance[`/properties${pointerStep(key)}`]);
-      const issue = issueOf(error);
       if (origin === undefined) return issue;
       return {
         ...issue,

@@ -1,7 +1,6 @@
-import type { JsonSchema, ValidationIssue } from '@flex/contracts';
+import { toIssues, type JsonSchema, type ValidationIssue } from '@flex/contracts';
 import { Ajv2020, type ErrorObject, type ValidateFunction } from 'ajv/dist/2020.js';
 import addFormats from 'ajv-formats';
-import { pointerStep } from './json-pointer.js';
 
 export type Validator = (value: unknown) => ValidationIssue[];
 
@@ -57,8 +56,7 @@ function compiled(schema: JsonSchema): ValidateFunction {
 /** A cached validator; throws when the schema doesn't compile (`schemaFaults` tells why). */
 export function validatorFor(schema: JsonSchema): Validator {
   const validate = compiled(schema);
-  return (value) =>
-    validate(value) ? [] : (validate.errors ?? []).slice(0, MAX_ISSUES).map((error) => issueOf(error));
+  return (value) => (validate(value) ? [] : toIssues((validate.errors ?? []).slice(0, MAX_ISSUES)));
 }
 
 /** The raw errors, for who maps them back to where a schema came from. */
@@ -80,8 +78,7 @@ export function quickValidator(schema: JsonSchema): (value: unknown) => boolean 
 /** Why a schema isn't one: pointers into the schema. Empty when it compiles. */
 export function schemaFaults(schema: JsonSchema): ValidationIssue[] {
   if (metaSchemas().validateSchema(schema) === false) {
-    const errors = metaSchemas().errors ?? [];
-    return errors.slice(0, MAX_ISSUES).map((error) => ({ ...issueOf(error), pointer: error.instancePath }));
+    return toIssues((metaSchemas().errors ?? []).slice(0, MAX_ISSUES));
   }
   try {
     compiled(schema);
@@ -89,25 +86,4 @@ export function schemaFaults(schema: JsonSchema): ValidationIssue[] {
   } catch (error) {
     return [{ pointer: '', message: error instanceof Error ? error.message : String(error) }];
   }
-}
-
-/** Points at the culprit itself: the missing or the surplus member, not the object around it. */
-export function issuePointer(error: ErrorObject): string {
-  const params = error.params as {
-    missingProperty?: string;
-    additionalProperty?: string;
-    unevaluatedProperty?: string;
-  };
-  const member = params.missingProperty ?? params.additionalProperty ?? params.unevaluatedProperty;
-  return member === undefined ? error.instancePath : error.instancePath + pointerStep(member);
-}
-
-export function issueOf(error: ErrorObject): ValidationIssue {
-  const allowed = (error.params as { allowedValues?: unknown[] }).allowedValues;
-  const detail = allowed === undefined ? '' : `: ${allowed.map((value) => JSON.stringify(value)).join(', ')}`;
-  return {
-    pointer: issuePointer(error),
-    message: `${error.message ?? error.keyword}${detail}`,
-    keyword: error.keyword,
-  };
 }
