@@ -49,6 +49,8 @@ describe('published documents', () => {
     for (const id of ['replanRun', 'resolveTask']) expect(asks(id)).toContain('If-Match');
     expect(asks('cancelRun')).not.toContain('If-Match');
     for (const { id } of routes) expect(asks(id)).toContain('X-Request-Id');
+    for (const { id, query, problems } of routes as readonly ApiRoute[])
+      expect([id, problems.includes('invalid_query')]).toEqual([id, query !== undefined]);
     expect(operation('getPlan').responses['200']!.headers).toHaveProperty('ETag');
     expect(operation('createRun').responses['202']!.headers).toHaveProperty('Location');
     expect(operation('streamRun').responses['200']!.headers).toHaveProperty('X-Run-Id');

@@ -13,7 +13,7 @@ export const planRoutes = [
     query: Closed({ version: Type.Optional(Type.String({ pattern: '^[1-9][0-9]{0,5}$' })) }),
     etag: true,
     response: { status: 200, schema: views.PlanView },
-    problems: [...RUN, 'plan_not_found'],
+    problems: [...RUN, 'plan_not_found', 'invalid_query'],
   }),
   route({
     id: 'listPlanVersions',
@@ -35,6 +35,6 @@ export const planRoutes = [
       to: Type.Optional(Type.String({ pattern: '^[1-9][0-9]{0,5}$' })),
     }),
     response: { status: 200, schema: views.PlanDiffView },
-    problems: [...RUN, 'plan_not_found'],
+    problems: [...RUN, 'plan_not_found', 'invalid_query'],
   }),
 ] as const satisfies readonly ApiRoute[];

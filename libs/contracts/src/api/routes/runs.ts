@@ -88,7 +88,7 @@ export const runRoutes = [
     summary: 'The history of a run as stored',
     query: Closed({ types: Type.Optional(Type.String({ maxLength: 2000 })), limit: LIMIT, cursor: CURSOR }),
     response: { status: 200, schema: views.EventPage },
-    problems: RUN,
+    problems: [...RUN, 'invalid_query'],
   }),
   route({
     id: 'getOutput',
@@ -107,6 +107,6 @@ export const runRoutes = [
     summary: 'Why the plan is as it is, and planned against actual',
     query: Closed({ node: Type.Optional(Type.String({ maxLength: 200 })) }),
     response: { status: 200, schema: Type.Unsafe<Record<string, unknown>>({ type: 'object' }) },
-    problems: [...RUN, 'node_not_found'],
+    problems: [...RUN, 'node_not_found', 'invalid_query'],
   }),
 ] as const satisfies readonly ApiRoute[];

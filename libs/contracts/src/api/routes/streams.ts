@@ -31,7 +31,7 @@ export const streamRoutes = [
     body: bodies.RunEnvelopeBody,
     location: true,
     response: { status: 200, stream: true },
-    problems: [...BODY, 'invalid_envelope', 'thread_busy'],
+    problems: [...BODY, 'invalid_envelope', 'thread_busy', 'invalid_query'],
     example: { body: exampleEnvelope },
   }),
   route({
@@ -42,7 +42,7 @@ export const streamRoutes = [
     summary: 'Stream the frames of a run, from Last-Event-ID on',
     query: Closed({ ...resumable, snapshot }),
     response: { status: 200, stream: true },
-    problems: [...RUN, 'invalid_cursor', 'too_many_streams'],
+    problems: [...RUN, 'invalid_cursor', 'too_many_streams', 'invalid_query'],
   }),
   route({
     id: 'streamMany',
