@@ -2,9 +2,14 @@ import { ClauseSolver, negated, positive, type Answer, type Literal } from './cl
 import { costOf, type Composition, type CompositionProblem, type SearchBudget } from './composition-problem.js';
 import { reduceProblem } from './composition-reduction.js';
 import { withoutSuperfluous } from './greedy-composition.js';
+import { Landmarks } from './landmarks.js';
 import { layerWindows, type LayerWindows } from './layer-windows.js';
-import { consumersOf, LayeredRun, producersOf } from './layered-run.js';
+import { producersOf } from './layered-run.js';
+import { RepairSearch } from './repair-search.js';
 import { Totalizer } from './totalizer.js';
+
+/** How many greedy repairs in a row may fail before something else is tried. */
+const REPAIRS = 60;
 
 /**
  * Minimal composition from both sides.
@@ -17,7 +22,7 @@ import { Totalizer } from './totalizer.js';
  */
 export class CoreGuidedSearch {
   private readonly solver = new ClauseSolver();
-  private readonly layered: LayeredRun;
+  private readonly landmarks: Landmarks;
   /** What is still assumed for free, and the price of giving it up. */
   private readonly soft = new Map<Literal, number>();
   /** For an assumed limit of a totalizer: which one, so that it can be raised by one. */
@@ -27,6 +32,7 @@ export class CoreGuidedSearch {
   private bestCost: number;
   private lowerBound = 0;
   private closed = false;
+  private repairs: RepairSearch | undefined;
   private readonly windows: LayerWindows;
 
   constructor(
@@ -35,9 +41,9 @@ export class CoreGuidedSearch {
     costToBeat: number,
     private readonly budget: SearchBudget,
   ) {
-    this.layered = new LayeredRun(problem, consumersOf(problem));
     this.growthOrder = [...problem.needs.keys()].sort((a, b) => problem.cost[a]! - problem.cost[b]! || a - b);
     this.windows = layerWindows(problem);
+    this.landmarks = new Landmarks(problem, this.windows, this.growthOrder);
     this.best = first ?? [];
     this.bestCost = costToBeat;
   }
@@ -70,54 +76,13 @@ export class CoreGuidedSearch {
     }
   }
 
-  /** The first cores come cheaply: landmarks that share no candidate, packed in the best of some ways. */
+  /** The first cores come cheaply: landmarks that share no candidate. */
   private addDisjointLandmarks(): void {
-    let best: number[][] = [];
-    let most = -1;
-    const { earliest } = this.windows;
-    const byLayer = (direction: number) => (a: number, b: number) => direction * (earliest[a]! - earliest[b]!) || a - b;
-    const orders = [this.growthOrder, [...this.growthOrder].sort(byLayer(1)), [...this.growthOrder].sort(byLayer(-1))];
-    for (const first of [[], this.layerLandmarks()])
-      for (const order of orders) {
-        const packed = this.packLandmarks(first, order);
-        const bound = packed.reduce((sum, landmark) => sum + this.leastCost(landmark), 0);
-        if (bound > most) [best, most] = [packed, bound];
-      }
-    for (const landmark of best) {
+    for (const landmark of this.landmarks.disjoint(this.exhausted)) {
       this.solver.addClause(landmark.map(positive));
       this.relax(landmark.map((candidate) => negated(positive(candidate))));
     }
   }
-
-  private packLandmarks(first: readonly number[][], order: readonly number[]): number[][] {
-    const packed = [...first];
-    const covered = packed.flat();
-    while (!this.exhausted()) {
-      const landmark = this.landmarkMissedBy(covered, order);
-      if (landmark === undefined) break;
-      covered.push(...landmark);
-      packed.push(landmark);
-    }
-    return packed;
-  }
-
-  /**
-   * Where no layer can be saved, something has to run in each: of the candidates that fit into one layer only, which are a
-   * landmark of their own for every layer that the longest chain of needs passes through.
-   */
-  private layerLandmarks(): number[][] {
-    const { earliest, latest } = this.windows;
-    const found: number[][] = [];
-    for (let layer = 1; layer <= this.problem.depth && !this.exhausted(); layer += 1) {
-      const others = this.growthOrder.filter((one) => earliest[one] !== layer || latest[one] !== layer);
-      const landmark = this.landmarkMissedBy(others);
-      if (landmark !== undefined) found.push(landmark);
-    }
-    return found;
-  }
-
-  private readonly leastCost = (landmark: readonly number[]): number =>
-    landmark.reduce((least, candidate) => Math.min(least, this.problem.cost[candidate]!), Infinity);
 
   private addSupportClauses(): void {
     const { problem, solver } = this;
@@ -139,9 +104,20 @@ export class CoreGuidedSearch {
     let patience = 300;
     while (!this.finished) {
       this.raiseLowerBound(patience);
+      this.improveByRepair();
       this.improveNearby(patience >> 1);
       this.searchBetter(patience);
       patience = Math.ceil(patience * 1.3);
+    }
+  }
+
+  /** Looks for something cheaper by mending parts of the best known greedily, until that doesn't help any more. */
+  private improveByRepair(): void {
+    this.repairs ??= new RepairSearch(this.problem);
+    while (!this.finished) {
+      const found = this.repairs.improve(this.best, this.bestCost, REPAIRS, this.exhausted);
+      if (found === undefined) return;
+      this.improve(found);
     }
   }
 
@@ -249,7 +225,7 @@ export class CoreGuidedSearch {
   /** Takes over a solution of the clauses, or learns the landmark that shows it to be none. True for a real one. */
   private take(model: Uint8Array): boolean {
     const chosen = this.growthOrder.filter((candidate) => model[candidate] === 1);
-    const landmark = this.landmarkMissedBy(chosen);
+    const landmark = this.landmarks.missedBy(chosen);
     if (landmark !== undefined) {
       this.solver.addClause(landmark.map(positive));
       return false;
@@ -316,18 +292,5 @@ export class CoreGuidedSearch {
       kept = this.solver.core;
     }
     return kept;
-  }
-
-  /** Grows a set that doesn't reach the goals until it just doesn't; what it leaves out is a landmark. */
-  private landmarkMissedBy(
-    chosen: readonly number[],
-    order: readonly number[] = this.growthOrder,
-  ): number[] | undefined {
-    this.layered.clear();
-    for (const candidate of chosen) this.layered.add(candidate);
-    if (this.layered.reachesGoals) return undefined;
-    const landmark: number[] = [];
-    for (const candidate of order) if (!this.layered.addUnlessReaching(candidate)) landmark.push(candidate);
-    return landmark;
   }
 }

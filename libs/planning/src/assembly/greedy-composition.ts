@@ -1,4 +1,4 @@
-import { consumersOf, LayeredRun, producersOf } from './layered-run.js';
+import { LayeredRun, producersOf } from './layered-run.js';
 import { costOf, type CompositionProblem } from './composition-problem.js';
 
 /**
@@ -20,12 +20,13 @@ export function greedyComposition(problem: CompositionProblem): number[] | undef
   return best;
 }
 
-function backwardChoice(
+export function backwardChoice(
   problem: CompositionProblem,
   run: LayeredRun,
   producers: readonly (readonly number[])[],
   effort: Float64Array,
   foresight: number,
+  cost: ArrayLike<number> = problem.cost,
 ): number[] {
   const deadline = new Map<number, number>();
   for (const goal of problem.goals) deadline.set(goal, problem.depth);
@@ -33,7 +34,7 @@ function backwardChoice(
   const settled = new Set<number>();
 
   const effortOf = (candidate: number): number => {
-    let sum = problem.cost[candidate]!;
+    let sum = cost[candidate]!;
     for (const need of problem.needs[candidate]!) if (!deadline.has(need)) sum += foresight * effort[need]!;
     return sum;
   };
@@ -88,7 +89,7 @@ function settledBy(
 }
 
 /** What a facet costs by its cheapest producer, each need counted on its own: a rough measure, fine for a first guess. */
-function facetEffort(
+export function facetEffort(
   problem: CompositionProblem,
   run: LayeredRun,
   producers: readonly (readonly number[])[],
@@ -111,9 +112,11 @@ function facetEffort(
  * Takes candidates out, in the order given, as long as the rest still reaches the goals within the depth; what is left has none
  * to spare.
  */
-export function withoutSuperfluous(problem: CompositionProblem, chosen: readonly number[]): number[] {
-  const consumers = consumersOf(problem);
-  const run = new LayeredRun(problem, consumers);
+export function withoutSuperfluous(
+  problem: CompositionProblem,
+  chosen: readonly number[],
+  run = new LayeredRun(problem),
+): number[] {
   const kept = new Set(chosen);
   const reaches = (): boolean => {
     run.clear();
