@@ -54,6 +54,15 @@ function replan(
   return { before, after: mergeDelta(before, delta!, { cause }), assembled };
 }
 
+/** The envelope with room for so many variants. */
+function holding(maxItems: number, envelope: TaskEnvelope): TaskEnvelope {
+  const schema = structuredClone((envelope.outputContract as { schema: object }).schema) as {
+    properties: { variants: object };
+  };
+  Object.assign(schema.properties.variants, { minItems: 1, maxItems });
+  return { ...envelope, outputContract: { mode: 'json_schema', schema } } as TaskEnvelope;
+}
+
 const sourcesOf = (plan: PlanGraph, id: string, facet: string): (string | undefined)[] =>
   plan.nodes.find((node) => node.id === id)!.provenance.filter((source) => source.facet === facet).map((source) => source.nodeId); // prettier-ignore
 const ids = (plan: PlanGraph): string[] => plan.nodes.map((node) => node.id);
@@ -136,7 +145,7 @@ describe('A delta for a plan under way', () => {
   it('spawns a branch for each direction that an upstream node asks for', () => {
     const directions = ['bold', 'calm', 'funny'].map((id) => ({ id, label: `Go ${id}` }));
     const { after } = replan(
-      { ...example('linkedin-variants'), policies: undefined },
+      holding(3, { ...example('linkedin-variants'), policies: undefined }),
       { kind: 'branch', nodeId: 'strategist.brief' },
       { completed: ['strategist.brief'], branchRequests: directions },
     );
@@ -152,6 +161,37 @@ describe('A delta for a plan under way', () => {
       expect.arrayContaining(directions.map(({ id }) => `writer.linkedin@${id}`)),
     );
     expect(after.metadata.branches.map((branch) => branch.label)).toEqual(['Go bold', 'Go calm', 'Go funny']);
+  });
+
+  it.each([
+    ['two variants each', { topology: { variantCount: 2 } }, 3, '/policies/planner/topology/variantCount'],
+    ['one at least', {}, 1, '/policies/planner/branches'],
+  ])('is refused when the branches asked for don’t fit the answer: %s', (_, planner, most, pointer) => {
+    const envelope = holding(most, { ...example('linkedin-variants'), policies: { planner } });
+    const cause = { kind: 'operator', seq: 9 } as const;
+    const branchRequests = ['bold', 'calm'].map((id) => ({ id, label: `Go ${id}` }));
+    const before = planFor(envelope).validated!.plan!;
+    const available = Object.keys(envelope.inputs ?? {});
+    const context = { baseVersion: 1, plan: before, completed: [], running: [], failed: [], available };
+    const ask = { envelope, policies: policiesOf(envelope.policies), snapshot: snapshotOf() };
+    const limits = { budgetMs: 1000, clock: () => 0 };
+    const { delta } = assembleDelta({ ...ask, ...limits, replan: { ...context, branchRequests }, cause });
+    const judged = validateDelta(
+      { runId: 'run', tenant: 'default', ...ask, available },
+      before,
+      { completed: new Set(), running: new Set() },
+      delta,
+      { attempts: 1, cause },
+    );
+    expect(judged.delta).toBeUndefined();
+    expect(judged.diagnostics[0]).toMatchObject({
+      code: 'POLICY_CONFLICT',
+      severity: 'error',
+      nodeId: 'transform:output',
+      facet: 'copyVariants',
+      pointer,
+      suggestion: expect.stringContaining('allow more items'),
+    });
   });
 
   it('plans only the branch that failed again, and still joins both', () => {

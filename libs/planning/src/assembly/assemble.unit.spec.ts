@@ -354,6 +354,20 @@ describe('Policies of the planner', () => {
     });
   });
 
+  it('branches that together write more than a wanted facet holds are refused', () => {
+    const branches: Branch[] = ['a', 'b', 'c'].map((id) => ({ id, label: id }));
+    const wanted = (variantCount: number) =>
+      planFor({
+        ...example('linkedin-variants'),
+        outputContract: { mode: 'facets', facets: ['copyVariants'] },
+        policies: { planner: { topology: { variantCount }, branches } },
+      });
+    expect(errorsOf(wanted(4))).toEqual([]);
+    const refused = wanted(5);
+    expect(errorsOf(refused)).toEqual(['POLICY_CONFLICT']);
+    expect(refused.validated!.diagnostics[0]).toMatchObject({ nodeId: 'join:copyVariants', facet: 'copyVariants' });
+  });
+
   it('branches get the inputs that are theirs', () => {
     const branches: Branch[] = [
       { id: 'warm', label: 'Warm', inputs: { toneOfVoice: 'empathetic' } },

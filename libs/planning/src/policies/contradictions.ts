@@ -50,7 +50,8 @@ export function findContradictions(policies: Policies, contract: OutputContract 
   duplicates(policies.runtime ?? [], '/runtime', 'policies', findings);
   (policies.runtime ?? []).forEach((policy, at) => checkAction(policy.action, `/runtime/${at}/action`, 0, findings));
   checkTriggers(policies.runtime ?? [], findings);
-  if (topology?.variantCount !== undefined) checkVariants(topology.variantCount, contract, findings);
+  if (topology?.variantCount !== undefined)
+    checkVariants(topology.variantCount, policies.planner?.branches?.length ?? 0, contract, findings);
 }
 
 function duplicates(items: readonly { id: string }[], pointer: string, what: string, findings: Findings): void {
@@ -91,22 +92,29 @@ function checkTriggers(policies: readonly RuntimePolicy[], findings: Findings): 
   });
 }
 
-/** The lists that a contract allows must be able to hold as many variants as the policy asks for. */
-function checkVariants(count: number, contract: OutputContract | undefined, findings: Findings): void {
+/** The lists that a contract allows must be able to hold as many variants as the policy asks for, in each of its branches. */
+function checkVariants(
+  count: number,
+  branches: number,
+  contract: OutputContract | undefined,
+  findings: Findings,
+): void {
   if (contract?.mode !== 'json_schema') return;
   const root = shapeOf(contract.schema);
   const lists = [['', root] as const, ...root.properties].filter(([, shape]) => shape.types.has('array'));
   // With several lists in the contract nobody can say which one holds the variants, unless it says so by its name.
   const meant = lists.length === 1 ? lists : lists.filter(([name]) => /variant/i.test(name));
+  const times = Math.max(1, branches);
   for (const [name, { minItems = 0, maxItems = Infinity }] of meant) {
-    const tooMany = count > maxItems;
-    if (!tooMany && count >= minItems) continue;
+    const tooMany = count * times > maxItems;
+    if (!tooMany && count * times >= minItems) continue;
+    const fitting = tooMany ? Math.trunc(maxItems / times) : Math.ceil(minItems / times);
     findings.error(
       'POLICY_CONFLICT',
-      `variantCount is ${count}, and the output contract allows ${tooMany ? `at most ${maxItems}` : `no fewer than ${minItems}`} items${name ? ` in ${name}` : ''}`,
+      `variantCount is ${count}${times > 1 ? ` in each of ${times} branches` : ''}, and the output contract allows ${tooMany ? `at most ${maxItems}` : `no fewer than ${minItems}`} items${name ? ` in ${name}` : ''}`,
       {
         pointer: '/planner/topology/variantCount',
-        suggestion: `Set variantCount to ${tooMany ? maxItems : minItems}, or change the contract`,
+        suggestion: `${fitting > 0 ? `Set variantCount to ${fitting}` : 'Ask for fewer branches'}, or change the contract`,
       },
     );
   }

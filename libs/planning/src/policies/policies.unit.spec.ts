@@ -284,6 +284,24 @@ describe('normalising', () => {
     ]);
   });
 
+  it('counts the variants of every branch', () => {
+    const contract: OutputContract = {
+      mode: 'json_schema',
+      schema: { type: 'object', properties: { variants: { type: 'array', minItems: 4, maxItems: 5 } } },
+    };
+    const branches = ['a', 'b'].map((id) => ({ id, label: id }));
+    const asking = (variantCount: number) => ({ planner: { topology: { variantCount }, branches } });
+    expect(errorsOf(asking(2), contract)).toEqual([]);
+    expect(errorsOf(asking(3), contract)).toEqual([
+      expect.objectContaining({
+        code: 'POLICY_CONFLICT',
+        message: expect.stringContaining('3 in each of 2 branches'),
+        suggestion: expect.stringContaining('Set variantCount to 2'),
+      }),
+    ]);
+    expect(errorsOf(asking(1), contract)).toHaveLength(1);
+  });
+
   it('limits how deep questions may be nested', () => {
     let action: object = { type: 'pause' };
     for (let depth = 0; depth < 7; depth++) action = { type: 'hitl', approveAction: action };

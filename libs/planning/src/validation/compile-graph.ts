@@ -11,6 +11,7 @@ import { compileCondition } from '../conditions/compile-condition.js';
 import { planOutput } from '../output/plan-output.js';
 import { sameJson } from '../delta/same-json.js';
 import { capabilityOf, isEngineNode, readsOf } from './capability-use.js';
+import { checkBranchRoom } from './check-branch-room.js';
 import { checkGoal, plannedSatisfaction } from './check-goal.js';
 import { checkLiterals } from './check-literals.js';
 import { checkMappingShapes } from './check-mapping-shape.js';
@@ -92,6 +93,7 @@ export function compileGraph(
   const canHave = (facet: string): boolean =>
     written.has(facet) || available.has(facet) || [...available].some((name) => ancestors(name).includes(facet));
   const { longest, deepest, slowestMs } = measure(draft, flow, question);
+  checkBranchRoom(draft.nodes, flow.sources, question, open, findings);
   checkPolicies(draft, policies, snapshot, { longest, deepest }, findings);
   checkGoal(envelope, canHave, findings);
   // While the answer is open nobody can tell what is of no use.
