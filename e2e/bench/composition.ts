@@ -25,7 +25,7 @@ export interface CompositionResult {
 }
 
 /** How long the search for a proof may take, unless `--budget` says otherwise. */
-const BUDGET_MS = 1500;
+const BUDGET_MS = 5000;
 
 /** Concepts become facets, services capabilities; names stay what they are. */
 export function snapshotOf(set: CompositionProblem): RegistrySnapshot {
