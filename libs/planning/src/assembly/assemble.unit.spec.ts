@@ -142,6 +142,20 @@ describe('A plan', () => {
     expect(plan.draft!.nodes).toMatchObject([{ kind: 'fallback', outputFacets: ['wish'] }]);
   });
 
+  it('tells of a capability that needs in general what it writes in particular', () => {
+    const registry = snapshotOf(
+      [capability('a.loop', ['text', 'start'], ['letter'])],
+      facets('start', 'text', ['letter', 'text']),
+    );
+    const plan = planFor(envelope(['start'], ['letter']), registry);
+    expect(plan.diagnostics.find(({ code }) => code === 'CAPABILITY_SELF_DEPENDENT')).toMatchObject({
+      capabilityId: 'a.loop',
+      facet: 'text',
+      nodeId: 'fallback:letter',
+      suggestion: expect.stringContaining('text'),
+    });
+  });
+
   it('asks a person for the one thing that is lacking, and plans the rest', () => {
     const registry = snapshotOf(
       [capability('a.make', ['start', 'secret'], ['mid']), capability('a.end', ['mid'], ['end'])],

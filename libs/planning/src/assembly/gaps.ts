@@ -50,15 +50,21 @@ export function gapDiagnostics(world: PlanningWorld, facet: number, mayFallBack:
   ];
   for (let number = 0; number < world.allowed.length; number += 1) {
     const capability = world.capability(number);
-    if (world.allowed[number] === 0 || !capability.outputFacets.includes(name)) continue;
-    if (!rowOf(world.index.requiredInputs, number).includes(facet)) continue;
+    if (world.allowed[number] === 0 || !world.gives(number, facet)) continue;
+    // Also a need of the general facet where it writes the special one.
+    const own = rowOf(world.index.requiredInputs, number).find(
+      (need) => world.reach.facetLayer[need]! >= UNREACHED && world.gives(number, need),
+    );
+    if (own === undefined) continue;
+    const needed = world.index.facetNames[own]!;
     found.push({
       code: 'CAPABILITY_SELF_DEPENDENT',
       severity: 'warning',
-      message: `${capability.capabilityId} needs ${name}, which only it would write`,
+      message: `${capability.capabilityId} needs ${needed}, which it would have to write itself`,
       capabilityId: capability.capabilityId,
-      facet: name,
-      suggestion: `Make the input ${name} optional, or register another capability that writes it`,
+      facet: needed,
+      ...(mayFallBack ? { nodeId: `fallback:${name}` } : {}),
+      suggestion: `Make the input ${needed} optional, or register another capability that writes it`,
     });
   }
   return found;
