@@ -1,5 +1,6 @@
+import { execFile } from 'node:child_process';
 import { createHash } from 'node:crypto';
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { createServer, request, type IncomingMessage, type Server } from 'node:http';
 import { request as secureRequest } from 'node:https';
 import { tmpdir } from 'node:os';
@@ -235,6 +236,14 @@ describe('a gateway with keys', () => {
     expect([secure.url.startsWith('https:'), answer.statusCode]).toEqual([true, 200]);
     expect(answer.headers['strict-transport-security']).toBe('max-age=31536000');
     await expect(fetch(`http://127.0.0.1:${port}/api/v1/flex/runs`)).rejects.toThrow();
+    // What the image asks itself whether it is healthy.
+    const dockerfile = readFileSync(new URL('../../../deploy/images/Dockerfile', import.meta.url), 'utf8');
+    const [, ...check] = JSON.parse(/HEALTHCHECK[^[]*(\[.*\])/.exec(dockerfile)![1]!) as string[];
+    const healthy = (env: NodeJS.ProcessEnv): Promise<boolean> =>
+      new Promise((resolve) => execFile(process.execPath, check, { env }, (error) => resolve(!error)));
+    expect(await healthy({ PORT: port, FLEX_TLS_CERT: cert })).toBe(true);
+    expect(await healthy({ PORT: port })).toBe(false);
+    expect(await healthy({ PORT: new URL(gateway.url).port })).toBe(true);
     await secure.stop();
     rmSync(folder, { recursive: true, force: true });
   });

@@ -41,7 +41,7 @@ export class PartitionReader {
 
   /** Whether it lives on the shared feed now. */
   get isShared(): boolean {
-    return !this.#own && !this.#ended;
+    return !this.#own && !this.#ended && this.#share?.closed === false;
   }
 
   /** All that is there now, at least one and at most `max`; undefined at the end: closed, aborted, or no connection. */
