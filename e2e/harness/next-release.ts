@@ -9,7 +9,7 @@ import { bundlePrograms, CHECKOUT, SERVICES } from '@flex/embedded';
 const CHANGE: Record<string, [string, string][]> = {
   'libs/contracts/dist/events/worker.js': [
     ["'node.reported': event({\n        version: 1,", "'node.reported': event({\n        version: 2,"],
-    ['outputs: Type.Optional(FacetValues),', 'outputs: Type.Optional(FacetValues),\n            host: Type.String(),'],
+    ['            ...Result,', '            ...Result,\n            host: Type.String(),'],
   ],
   'libs/contracts/dist/validate.js': [
     ['    return data;', "    return type === 'node.reported' && version === 1 ? { host: 'unknown', ...data } : data;"],
