@@ -36,3 +36,25 @@ export function decodeCursor<const P extends readonly Part[]>(
   }
   throw refuse.invalidQuery([{ pointer: '/cursor', message: 'is not the `next` of a page' }]);
 }
+
+/**
+ * A page of what lies in memory by name: all of it where no limit is given. Continued from the last name, whether or not it
+ * is still there.
+ */
+export function pageByName<T>(
+  entries: ReadonlyMap<string, T>,
+  fits: (entry: T) => boolean,
+  query: { limit?: string; cursor?: string },
+): { items: T[]; next?: string } {
+  const [after = ''] = decodeCursor(query.cursor, ['text']) ?? [];
+  const limit = query.limit === undefined ? Infinity : Number(query.limit);
+  const items: T[] = [];
+  let last = after;
+  for (const name of [...entries.keys()].sort()) {
+    if (name <= after || !fits(entries.get(name)!)) continue;
+    if (items.length >= limit) return { items, next: encodeCursor([last]) };
+    items.push(entries.get(name)!);
+    last = name;
+  }
+  return { items };
+}

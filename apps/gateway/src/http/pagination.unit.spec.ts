@@ -1,5 +1,5 @@
 import { Rejection } from '@flex/contracts';
-import { decodeCursor, encodeCursor } from './pagination.js';
+import { decodeCursor, encodeCursor, pageByName } from './pagination.js';
 
 describe('cursors of pages', () => {
   it('say where the page before ended', () => {
@@ -18,5 +18,23 @@ describe('cursors of pages', () => {
     ['that is empty', ''],
   ])('%s: refused', (_case, cursor) => {
     expect(() => decodeCursor(cursor, ['sequence', 'text'])).toThrow(Rejection);
+  });
+});
+
+describe('pages of what lies in memory', () => {
+  const entries = new Map(['d', 'b', 'a', 'c', 'e'].map((name) => [name, name]));
+  const all = (): boolean => true;
+
+  it('are the whole, by name, without a limit', () => {
+    expect(pageByName(entries, all, {})).toEqual({ items: ['a', 'b', 'c', 'd', 'e'] });
+  });
+
+  it('follow each other, whatever comes and goes between them', () => {
+    const first = pageByName(entries, (name) => name !== 'b', { limit: '2' });
+    expect(first.items).toEqual(['a', 'c']);
+    const later = new Map([...entries, ['aa', 'aa'], ['f', 'f']]);
+    later.delete('c');
+    expect(pageByName(later, all, { limit: '2', cursor: first.next })).toMatchObject({ items: ['d', 'e'] });
+    expect(pageByName(later, all, { limit: '3', cursor: first.next })).toEqual({ items: ['d', 'e', 'f'] });
   });
 });

@@ -11,6 +11,7 @@ import type { Caller, GatewayRequest } from '../security/caller.js';
 import type { CompiledContract } from '../runs/plan-preview.js';
 import { Once } from './once.js';
 import { Incoming, Operation } from './operation.js';
+import { pageByName } from './pagination.js';
 import { refuse } from './problems.js';
 
 /** How long an answer waits until this replica sees the change; whoever asks for it later waits on (LiveSnapshots). */
@@ -24,7 +25,7 @@ export class RegistryController {
 
   @Operation('listCapabilities')
   capabilities(@Incoming() request: GatewayRequest) {
-    const { status = 'all', facet, kind } = request.query as Record<string, string | undefined>;
+    const { status = 'all', facet, kind, ...query } = request.query as Record<string, string | undefined>;
     const { revision, capabilities } = this.parts.mirror.snapshot(request.caller.tenant);
     const fits = (capability: RegisteredCapability): boolean =>
       (status === 'all' || capability.status === status) &&
@@ -32,7 +33,7 @@ export class RegistryController {
       (facet === undefined ||
         capability.outputFacets.includes(facet) ||
         capability.inputFacets.some((input) => input.facet === facet));
-    return { revision, items: [...capabilities.values()].filter(fits) };
+    return { revision, ...pageByName(capabilities, fits, query) };
   }
 
   @Operation('getCapability')
@@ -70,12 +71,12 @@ export class RegistryController {
 
   @Operation('listFacets')
   facets(@Incoming() request: GatewayRequest) {
-    const { direction, tag } = request.query as Record<string, string | undefined>;
+    const { direction, tag, ...query } = request.query as Record<string, string | undefined>;
     const { revision, facets } = this.parts.mirror.snapshot(request.caller.tenant);
     const fits = (facet: Facet): boolean =>
       (direction === undefined || facet.direction === direction) &&
       (tag === undefined || facet.tags?.includes(tag) === true);
-    return { revision, items: [...facets.values()].filter(fits) };
+    return { revision, ...pageByName(facets, fits, query) };
   }
 
   @Operation('getFacet')

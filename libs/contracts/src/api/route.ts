@@ -37,12 +37,16 @@ export interface ApiRoute {
 }
 
 /** Pages of lists. */
-export const LIMIT = Type.Optional(
-  Type.String({
-    pattern: '^(?:[1-9][0-9]?|[1-4][0-9][0-9]|500)$',
-    description: 'items in a page: 1 to 500, 50 if absent',
-  }),
-);
+const limit = (ifAbsent: string) =>
+  Type.Optional(
+    Type.String({
+      pattern: '^(?:[1-9][0-9]?|[1-4][0-9][0-9]|500)$',
+      description: `items in a page: 1 to 500, ${ifAbsent} if absent`,
+    }),
+  );
+export const LIMIT = limit('50');
+/** Of lists that are known as a whole. */
+export const LIMIT_OR_ALL = limit('all');
 export const CURSOR = Type.Optional(Type.String({ maxLength: 500, description: '`next` of the page before' }));
 
 /** Problems that any request can meet. */

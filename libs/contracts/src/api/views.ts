@@ -111,8 +111,8 @@ export const TaskItem = Open(
 );
 export type TaskItem = Static<typeof TaskItem>;
 
-const page = <T extends import('../schema.js').TSchema>(items: T) =>
-  Open({ items: Type.Array(items), next: Type.Optional(Type.String({ description: 'Cursor of the next page' })) });
+const NEXT = Type.Optional(Type.String({ description: 'Cursor of the next page' }));
+const page = <T extends import('../schema.js').TSchema>(items: T) => Open({ items: Type.Array(items), next: NEXT });
 
 export const RunPage = page(RunItem);
 export const TaskPage = page(TaskItem);
@@ -194,8 +194,8 @@ export const CapabilityView = Open({
     Open({ succeeded: Type.Number(), failed: Type.Number(), at: Uint }, { description: 'What health comes from' }),
   ),
 });
-export const CapabilityList = Open({ revision: Uint, items: Type.Array(CapabilityView) });
-export const FacetList = Open({ revision: Uint, items: Type.Array(Facet) });
+export const CapabilityList = Open({ revision: Uint, items: Type.Array(CapabilityView), next: NEXT });
+export const FacetList = Open({ revision: Uint, items: Type.Array(Facet), next: NEXT });
 export const Registered = Open({ revision: Uint });
 export const CompiledContract = Open({
   schema: JsonSchemaValue,

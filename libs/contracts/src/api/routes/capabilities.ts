@@ -2,7 +2,7 @@ import { Closed, Enum, Type } from '../../schema.js';
 import { capabilityKinds } from '../../capability.js';
 import * as bodies from '../bodies.js';
 import * as views from '../views.js';
-import { API_PREFIX, BODY, route, type ApiRoute } from '../route.js';
+import { API_PREFIX, BODY, CURSOR, LIMIT_OR_ALL, route, type ApiRoute } from '../route.js';
 
 /** What the agents can do. */
 export const capabilityRoutes = [
@@ -16,6 +16,8 @@ export const capabilityRoutes = [
       status: Type.Optional(Enum(['active', 'inactive', 'all'] as const)),
       facet: Type.Optional(Type.String({ maxLength: 128 })),
       kind: Type.Optional(Enum(capabilityKinds)),
+      limit: LIMIT_OR_ALL,
+      cursor: CURSOR,
     }),
     response: { status: 200, schema: views.CapabilityList },
     problems: ['invalid_query'],

@@ -1,7 +1,7 @@
 import { Closed, Enum, Type } from '../../schema.js';
 import * as bodies from '../bodies.js';
 import * as views from '../views.js';
-import { API_PREFIX, BODY, route, type ApiRoute } from '../route.js';
+import { API_PREFIX, BODY, CURSOR, LIMIT_OR_ALL, route, type ApiRoute } from '../route.js';
 
 /** The catalogue of facets. */
 export const facetRoutes = [
@@ -14,6 +14,8 @@ export const facetRoutes = [
     query: Closed({
       direction: Type.Optional(Enum(['input', 'output', 'bidirectional'] as const)),
       tag: Type.Optional(Type.String({ maxLength: 64 })),
+      limit: LIMIT_OR_ALL,
+      cursor: CURSOR,
     }),
     response: { status: 200, schema: views.FacetList },
     problems: ['invalid_query'],
