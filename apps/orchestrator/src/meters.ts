@@ -1,7 +1,6 @@
 import { metrics, type Attributes, type Counter, type Histogram } from '@opentelemetry/api';
 import { resultsOf, type StoredEvent } from '@flex/contracts';
 import { nodeOf, type RunState } from './core/state.js';
-import type { Partitions } from './partitions.js';
 
 type Usage = { inputTokens?: number; outputTokens?: number; cost?: number };
 
@@ -108,7 +107,7 @@ function countUsage(usage: Usage | undefined, attributes: Attributes): void {
 }
 
 /** What a replica owns, asked whenever metrics are collected. */
-export function observePartitions(partitions: Partitions): void {
+export function observePartitions(partitions: { lag: number; owned: number[]; runs: number }): void {
   const meter = metrics.getMeter('flex-orchestrator');
   meter
     .createObservableGauge('flex.partition.lag', { description: 'Events of owned partitions that are not folded yet' })

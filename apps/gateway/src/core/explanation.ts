@@ -1,6 +1,7 @@
 import type { Acceptance, EventData, PlanCause, PlanNode, PlannerDiagnostic, StoredEvent } from '@flex/contracts';
 import { planVersions } from './plan-history.js';
-import { initialSummary, summarize, type NodeView, type RunSummary } from './run-summary.js';
+import { initialSummary, summarize, type RunSummary } from './run-summary.js';
+import type { NodeView } from './summary-nodes.js';
 import { timestampOf } from '../timestamp.js';
 
 /** Why a run went as it did, from its events alone. */

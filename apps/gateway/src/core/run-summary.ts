@@ -1,31 +1,21 @@
 import {
-  resultsOf,
   unreachable,
   type Acceptance,
   type Failure,
   type HumanTask,
   type Json,
-  type NodeStatus,
   type RunStatus,
-  type StepResult,
   type StoredEvent,
-  type Usage,
 } from '@flex/contracts';
-
-/** How far one node is. */
-export interface NodeView {
-  status: NodeStatus;
-  attempt: number;
-  capabilityId?: string;
-  kind?: string;
-  label?: string;
-  /** Milliseconds since the epoch. */
-  startedAt?: number;
-  endedAt?: number;
-  durationMs?: number;
-  usage?: Usage;
-  error?: Failure;
-}
+import {
+  addUsage,
+  completeNode,
+  patchNode,
+  planNodes,
+  reportNodes,
+  type NodeView,
+  type UsageTotals,
+} from './summary-nodes.js';
 
 /** A question to a person, and what became of it. */
 export interface TaskView extends HumanTask {
@@ -39,12 +29,6 @@ export interface TaskView extends HumanTask {
   closedAt?: number;
   /** Answers so far: one that broke the task's contract leaves it open for another. */
   answers: number;
-}
-
-export interface UsageTotals {
-  inputTokens: number;
-  outputTokens: number;
-  cost: number;
 }
 
 /** All that a client may want to know about a run at a glance. Owned by one fold and changed in place, O(change). */
@@ -108,7 +92,7 @@ export function summarize(run: RunSummary, event: StoredEvent): void {
   if (event.type === 'run.deleted') run.deleted = true;
   if (isEnded(run.status)) return;
   for (const acceptance of (event.data as { accepted?: Acceptance[] }).accepted ?? [])
-    complete(run, acceptance, event.time);
+    completeNode(run, acceptance, event.time);
   fold(run, event);
   if (!isEnded(run.status)) run.status = openStatus(run);
 }
@@ -152,30 +136,14 @@ function fold(run: RunSummary, event: StoredEvent): void {
       run.flags.planned = true;
       run.planVersion = event.data.plan.version;
       run.plannedAt = event.time;
-      for (const node of event.data.plan.nodes) {
-        run.nodes.set(node.id, {
-          status: 'pending',
-          attempt: 0,
-          capabilityId: node.capabilityId,
-          kind: node.kind,
-          label: node.label,
-        });
-      }
+      planNodes(run, event.data.plan.nodes);
       return;
     case 'plan.updated': {
       const { delta, version } = event.data;
       run.flags.planning = false;
       run.planVersion = version;
       run.replans += 1;
-      for (const node of [...delta.addNodes, ...delta.replaceNodes]) {
-        run.nodes.set(node.id, {
-          status: 'pending',
-          attempt: 0,
-          capabilityId: node.capabilityId,
-          kind: node.kind,
-          label: node.label,
-        });
-      }
+      planNodes(run, [...delta.addNodes, ...delta.replaceNodes]);
       for (const id of delta.removeNodes) run.nodes.delete(id);
       return;
     }
@@ -190,22 +158,17 @@ function fold(run: RunSummary, event: StoredEvent): void {
       return;
     }
     case 'node.reported':
-      for (const [i, result] of resultsOf(event.data).entries()) {
-        if (i > 0) wentOn(run, result, event.time);
-        reported(run, result, event.time);
-      }
-      if (event.data.at) wentOn(run, event.data.at, event.time);
-      return;
+      return reportNodes(run, event.data, event.time);
     case 'node.failed': {
       const { nodeId, error, final } = event.data;
-      patch(run, nodeId, { status: final ? 'failed' : 'ready', error, endedAt: event.time });
+      patchNode(run, nodeId, { status: final ? 'failed' : 'ready', error, endedAt: event.time });
       return;
     }
     case 'node.skipped':
-      for (const { nodeId } of event.data.nodes) patch(run, nodeId, { status: 'skipped', endedAt: event.time });
+      for (const { nodeId } of event.data.nodes) patchNode(run, nodeId, { status: 'skipped', endedAt: event.time });
       return;
     case 'node.cancelled':
-      for (const { nodeId } of event.data.nodes) patch(run, nodeId, { status: 'cancelled', endedAt: event.time });
+      for (const { nodeId } of event.data.nodes) patchNode(run, nodeId, { status: 'cancelled', endedAt: event.time });
       return;
     case 'hitl.requested': {
       const { task } = event.data;
@@ -218,7 +181,7 @@ function fold(run: RunSummary, event: StoredEvent): void {
         answers: 0,
       });
       if (task.kind === 'output' && task.nodeId)
-        patch(run, task.nodeId, { status: 'awaiting_human', startedAt: event.time });
+        patchNode(run, task.nodeId, { status: 'awaiting_human', startedAt: event.time });
       return;
     }
     case 'hitl.resolved':
@@ -288,38 +251,6 @@ function fold(run: RunSummary, event: StoredEvent): void {
   }
 }
 
-function complete(run: RunSummary, { nodeId, attempt }: Acceptance, time: number): void {
-  const node = run.nodes.get(nodeId) ?? { status: 'pending', attempt };
-  run.nodes.set(nodeId, {
-    ...node,
-    status: 'completed',
-    attempt,
-    endedAt: time,
-    durationMs: node.durationMs ?? time - (node.startedAt ?? time),
-    error: undefined,
-  });
-}
-
-/** A worker went on with a step that the dispatch had named. */
-function wentOn(run: RunSummary, { nodeId, attempt }: { nodeId: string; attempt: number }, time: number): void {
-  const node = run.nodes.get(nodeId);
-  if (node?.status !== 'pending' || node.attempt >= attempt) return;
-  patch(run, nodeId, { status: 'running', attempt, startedAt: time });
-}
-
-function reported(run: RunSummary, { nodeId, attempt, durationMs, usage }: StepResult, time: number): void {
-  const node = run.nodes.get(nodeId);
-  if (!node || node.attempt !== attempt || node.durationMs !== undefined) return;
-  node.durationMs = durationMs ?? time - (node.startedAt ?? time);
-  node.usage = usage;
-  addUsage(run, usage);
-}
-
-function patch(run: RunSummary, nodeId: string, change: Partial<NodeView>): void {
-  const node = run.nodes.get(nodeId) ?? { status: 'pending', attempt: 0 };
-  run.nodes.set(nodeId, { ...node, ...change });
-}
-
 function answered(run: RunSummary, taskId: string, resolution: string, by: string | undefined): void {
   const task = run.tasks.get(taskId);
   if (task?.status !== 'open') return;
@@ -330,12 +261,6 @@ function reopen(run: RunSummary, taskId: string): void {
   const task = run.tasks.get(taskId);
   if (task?.status === 'answered')
     Object.assign(task, { status: 'open', resolution: undefined, resolvedBy: undefined });
-}
-
-function addUsage({ usage }: RunSummary, more: Usage | undefined): void {
-  usage.inputTokens += more?.inputTokens ?? 0;
-  usage.outputTokens += more?.outputTokens ?? 0;
-  usage.cost += more?.cost ?? 0;
 }
 
 function end(run: RunSummary, status: 'completed' | 'failed' | 'cancelled', time: number): void {

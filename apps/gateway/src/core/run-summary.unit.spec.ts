@@ -16,6 +16,32 @@ const task = (id: string, kind: string) =>
   ({ task: { taskId: id, kind, prompt: '?', onTimeout: 'none', round: 0 } }) as EventData<'hitl.requested'>;
 
 describe('a run at a glance', () => {
+  it('tells of steps that a worker went on with, also when they had to be done again', () => {
+    const run = new TestRun();
+    run.add('run.submitted', submitted());
+    run.add('plan.generated', generated(['a', 'b', 'c']));
+    run.add('node.dispatched', dispatched('a'));
+    const result = (nodeId: string, attempt = 1) => ({ nodeId, attempt, durationMs: 3, usage: { inputTokens: 5 } });
+    run.add('node.reported', { ...result('a'), further: [result('b')], at: { nodeId: 'c', attempt: 1 } });
+    expect(runView(summaryOf(run.events)).nodes).toMatchObject({
+      b: { status: 'running', attempt: 1, durationMs: 3 },
+      c: { status: 'running', attempt: 1 },
+    });
+    run.add('node.failed', { nodeId: 'a', attempt: 1, error: { code: 'X', message: 'no' }, final: false });
+    run.add('node.dispatched', dispatched('a', { attempt: 2 }));
+    run.add('node.reported', { ...result('a', 2), further: [result('b', 2)] });
+    run.add('node.completed', {
+      accepted: [
+        { nodeId: 'a', attempt: 2 },
+        { nodeId: 'b', attempt: 2 },
+      ],
+    });
+    expect(runView(summaryOf(run.events))).toMatchObject({
+      nodes: { a: { status: 'completed', attempt: 2 }, b: { status: 'completed', attempt: 2, durationMs: 3 } },
+      usage: { inputTokens: 20 },
+    });
+  });
+
   it('tells status, nodes, usage and times as they were', () => {
     const run = new TestRun();
     run.add('run.submitted', submitted({ threadId: 't' }));

@@ -1,5 +1,6 @@
 import { formatFrameId, type NodeStateView, type RunItem, type RunView, type TaskItem } from '@flex/contracts';
-import { isEnded, type NodeView, type RunSummary, type TaskView } from './run-summary.js';
+import { isEnded, type RunSummary, type TaskView } from './run-summary.js';
+import type { NodeView } from './summary-nodes.js';
 import { timestampOf } from '../timestamp.js';
 
 const at = (ms: number | undefined): string | undefined => (ms === undefined ? undefined : timestampOf(ms));
