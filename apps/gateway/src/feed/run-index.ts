@@ -58,7 +58,8 @@ export class RunIndex {
       places = { seqs: [], complete: true };
       this.#runs.set(runId, places);
     }
-    if (!places) return;
+    // A run that was looked up may be known further than a feed that is late has come.
+    if (!places || seq <= (places.seqs.at(-1) ?? 0)) return;
     places.seqs.push(seq);
     this.#size += 1;
   }

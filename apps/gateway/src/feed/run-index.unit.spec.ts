@@ -49,6 +49,15 @@ describe('RunIndex', () => {
     expect(index.placesOf('old')).toEqual([3, 7, 11, 12, 15]);
   });
 
+  it('counts no message twice that a reader saw before a feed which is late', () => {
+    const index = attached();
+    const gathered = index.begin('old')!;
+    index.saw('node.reported', 'old', 11);
+    index.finish('old', gathered, [3, 11, 12, 15]);
+    for (const seq of [12, 15, 17]) index.saw('node.reported', 'old', seq);
+    expect(index.placesOf('old')).toEqual([3, 11, 12, 15, 17]);
+  });
+
   it('takes a run that begins while it is looked up for a new one', () => {
     const index = attached();
     const gathered = index.begin('new')!;
