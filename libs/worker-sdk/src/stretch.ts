@@ -7,6 +7,8 @@ type Place = NonNullable<Reported['at']>;
 
 /** A worker goes on by itself with steps that a dispatch names for this long; what takes longer is dispatched step by step. */
 export const RUN_ON_MS = 100;
+/** About so many characters of outputs go into one report; with more it is sent. */
+const MAX_SIZE = 256 * 1024;
 
 /**
  * The steps that a worker does because of one dispatch: the dispatched one, and as long as they are quick and nothing fails
@@ -20,6 +22,8 @@ export class Stretch {
   #results: StepResult[] = [];
   #at: Place | undefined;
   #place = 0;
+  /** Room that is left in the report. */
+  #room = MAX_SIZE;
   #sound = false;
   #sent: Promise<void> | undefined;
   /** The log knows that this worker is at the present step: nobody else will be sent it. */
@@ -37,14 +41,16 @@ export class Stretch {
     this.#results.push(result);
     this.#sound = sound;
     this.#at = undefined;
-    if (result.outputs) this.#made.set(result.nodeId, result.outputs);
+    if (!result.outputs || !this.first.data.next) return;
+    this.#made.set(result.nodeId, result.outputs);
+    this.#room = roomAfter(result.outputs, this.#room);
   }
 
   /** The step to go on with. */
   next(isCancelled: (runId: string, nodeId: string, attempt: number) => boolean): Dispatched | undefined {
     const { runId, data } = this.first;
     const step = data.next?.[this.#place];
-    if (!step || !this.#sound || performance.now() - this.#began >= RUN_ON_MS) return undefined;
+    if (!step || !this.#sound || this.#room < 0 || performance.now() - this.#began >= RUN_ON_MS) return undefined;
     if (isCancelled(runId, step.nodeId, step.attempt)) return undefined;
     const inputs = this.#inputsOf(step);
     if (!inputs) return undefined;
@@ -95,4 +101,16 @@ export class Stretch {
     }
     return taken;
   }
+}
+
+/** What is left of some room when a value has taken its part; looks no further once there is none. */
+function roomAfter(value: Json, room: number): number {
+  if (typeof value === 'string') return room - value.length;
+  if (typeof value !== 'object' || value === null) return room - 8;
+  let left = room;
+  for (const [name, member] of Object.entries(value)) {
+    if (left < 0) return left;
+    left = roomAfter(member, left - name.length);
+  }
+  return left;
 }

@@ -421,6 +421,14 @@ describe('a worker', () => {
       expect(typesOf(runId)).toEqual(['node.dispatched', 'node.reported', 'node.progressed', 'node.reported']);
     });
 
+    it('reports at once what is large: a report holds one of them at most', async () => {
+      const { id } = await start((inputs, ctx) => ({
+        copy: ctx.nodeId === 'large' ? 'x'.repeat(400_000) : inputs['brief'],
+      }));
+      const { further } = await reported(await chain(id, 'n1', 'large', 'n3'));
+      expect(further!.map(({ nodeId }) => nodeId)).toEqual(['n1', 'large']);
+    });
+
     it('leaves the rest to others when it has to stop', async () => {
       let begin = (): void => undefined;
       const begun = new Promise<void>((resolve) => (begin = resolve));
