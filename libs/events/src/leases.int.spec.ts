@@ -66,6 +66,31 @@ describe('leases of partitions', () => {
     expect(Date.now() - start).toBeLessThan(6_000);
   });
 
+  it('of a replica that died are there at once when it comes back under its name', async () => {
+    const [a, b] = [await replica('a'), await replica('b')];
+    await until(() => shared(a, b));
+    const before = [...b.working];
+    // As after kill -9: nothing is given back.
+    await b.nc.close();
+    const start = performance.now();
+    const again = await replica('b');
+    await until(() => again.working.size === before.length);
+    // Far less than the two seconds of a lease.
+    expect(performance.now() - start).toBeLessThan(1_000);
+    expect([...again.working].sort()).toEqual(before.sort());
+    expect(shared(a, again)).toBe(true);
+  });
+
+  it('go to the later one of two that live under one name by mistake, and stay there', async () => {
+    const first = await replica('a');
+    await until(() => shared(first));
+    const second = await replica('a');
+    await until(() => shared(second) && first.working.size === 0);
+    // Two renewals later nothing has moved.
+    await new Promise((resolve) => setTimeout(resolve, 1_200));
+    expect([first.working.size, second.working.size]).toEqual([0, 16]);
+  });
+
   it('survive a restart of the server', async () => {
     const [a, b] = [await replica('a'), await replica('b')];
     await until(() => shared(a, b));

@@ -1,4 +1,4 @@
-import type { NatsConnection } from '@nats-io/nats-core';
+import { nuid, type NatsConnection } from '@nats-io/nats-core';
 import { BucketWriter, StaleRevision } from './bucket-writer.js';
 import { KvMirror } from './kv-mirror.js';
 import { assignPartitions } from './lease-assignment.js';
@@ -6,7 +6,7 @@ import { Bucket } from './names.js';
 
 export interface PartitionLeasesOptions {
   nc: NatsConnection;
-  /** This replica, unique among all, also after a restart. */
+  /** This replica, unique among those that live. Who comes back under the same name takes up what it held at once. */
   owner: string;
   partitions: number;
   /** A replica that gave no sign of life for this long has lost its partitions. Whole seconds, at least 2. */
@@ -18,6 +18,8 @@ export interface PartitionLeasesOptions {
 
 interface Lease {
   owner: string;
+  /** Which life of that replica; absent in what releases before wrote. */
+  life?: string;
 }
 
 const DEFAULT_TTL_MS = 5_000;
@@ -35,6 +37,7 @@ export class PartitionLeases {
   readonly #ttlMs: number;
   readonly #mirror: KvMirror<Lease>;
   readonly #bucket: BucketWriter;
+  readonly #life = nuid.next();
   /** What is written under one's own member key and leases. */
   readonly #mine: string;
   /** Partitions held by this replica, with the revision of the lease. */
@@ -48,7 +51,7 @@ export class PartitionLeases {
     this.#options = options;
     this.#ttlMs = Math.max(2_000, options.ttlMs ?? DEFAULT_TTL_MS);
     this.#bucket = new BucketWriter(options.nc, Bucket.leases);
-    this.#mine = JSON.stringify({ owner: options.owner } satisfies Lease);
+    this.#mine = JSON.stringify({ owner: options.owner, life: this.#life } satisfies Lease);
     this.#mirror = new KvMirror<Lease>({
       nc: options.nc,
       bucket: Bucket.leases,
@@ -84,9 +87,33 @@ export class PartitionLeases {
   async #start(): Promise<void> {
     await this.#mirror.ready;
     if (this.#stopped) return;
+    await this.#inherit();
     await this.#renew();
     this.#timer = setInterval(() => void this.#renew(), this.#ttlMs / 4);
     this.#reconcile();
+  }
+
+  /**
+   * Takes over what this replica held when it died: nobody has to wait until that expires. Once, at the beginning: of two
+   * that live under one name by mistake the later one has it, and they do not take it from each other for ever.
+   */
+  async #inherit(): Promise<void> {
+    const { partitions, onAcquired } = this.#options;
+    const ttlMs = this.#ttlMs;
+    const mine = Array.from({ length: partitions }, (_, partition) => partition).filter((partition) =>
+      this.#isOfThisName(this.#mirror.get(leaseKey(partition))),
+    );
+    const taking = mine.map(async (partition) => {
+      const expected = this.#mirror.revisionOf(leaseKey(partition));
+      this.#held.set(partition, await this.#bucket.put(leaseKey(partition), this.#mine, { expected, ttlMs }));
+      onAcquired(partition);
+    });
+    // Those that went meanwhile are acquired like any other.
+    await Promise.allSettled(taking);
+  }
+
+  #isOfThisName(lease: Lease | undefined): boolean {
+    return lease?.owner === this.#options.owner;
   }
 
   /** A sign of life for oneself and for each lease. A lease that somebody else has by now is lost. */
@@ -160,7 +187,7 @@ export class PartitionLeases {
   /** Somebody else's lease, newer than our own. */
   #taken(partition: number): boolean {
     const lease = this.#mirror.get(leaseKey(partition));
-    if (!lease || lease.owner === this.#options.owner) return false;
+    if (!lease || (this.#isOfThisName(lease) && lease.life === this.#life)) return false;
     return this.#mirror.revisionOf(leaseKey(partition)) > (this.#held.get(partition) ?? 0);
   }
 
