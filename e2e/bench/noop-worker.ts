@@ -16,8 +16,12 @@ const noop = defineCapability(
   () => Promise.resolve({ benchTick: 1 }),
 );
 
-/** The same by another name: a chain that goes from one to the other is dispatched step by step. */
+/** The same by other names. Steps of one that limits them are left to its own consumer: each is dispatched by itself. */
 const other = defineCapability({ ...noop.capability, capabilityId: 'bench.other' }, noop.handler);
+const counted = defineCapability(
+  { ...noop.capability, capabilityId: 'bench.counted', concurrency: 1000 },
+  noop.handler,
+);
 
 const opened = new Promise<void>((resolve) => process.once('message', () => resolve()));
 /** Waits for all others: until the benchmark says so. */
@@ -73,7 +77,7 @@ const limited = defineCapability(
 );
 
 await startWorker({
-  capabilities: [noop, other, gate, sleep, limited],
+  capabilities: [noop, other, counted, gate, sleep, limited],
   facets: [
     { name: 'benchTick', title: 'Tick', schema: { type: 'number' }, direction: 'bidirectional' },
     { name: 'benchDone', title: 'Done', schema: { type: 'number' }, direction: 'bidirectional' },

@@ -7,8 +7,12 @@ const STEPS = 10;
 /** About three seconds' worth on two cores. */
 const BARE_RUNS = { 1: 300, 16: 800, 64: 900 };
 
-/** A worker may go on by itself from step to step of one capability; between two of them each step is dispatched. */
-const CHAINS = { 'one capability': ['bench.noop'], 'two in turn': ['bench.noop', 'bench.other'] };
+/** A worker goes on by itself with what it serves, and reports it by capability; what is left to others is dispatched. */
+const CHAINS = {
+  'one capability': ['bench.noop'],
+  'two in turn': ['bench.noop', 'bench.other'],
+  'step by step': ['bench.noop', 'bench.counted'],
+};
 
 /** Chains of ten no-op nodes at several concurrencies, the whole product beside the bare protocol on the same server. */
 export async function benchSteps(env: NodeJS.ProcessEnv, seconds = 6): Promise<Record<string, unknown>[]> {

@@ -61,9 +61,9 @@ export async function startWorker(options: WorkerOptions): Promise<RunningWorker
   const { nc, shape, own } = await connection(options, instance, logger);
   const log = new EventLog(nc, 'worker', shape);
   const capabilities = options.capabilities.map(({ capability }) => capability);
-  const runners = new Set<StepRunner>();
+  const runners = new Map<string, StepRunner>();
   const cancellations = new Cancellations(log, (await log.lastSeq()) + 1, ({ runId, nodeId, attempt }) => {
-    for (const runner of runners) {
+    for (const runner of runners.values()) {
       for (const step of runner.running) {
         if (step.runId !== runId) continue;
         if (nodeId === undefined || (step.nodeId === nodeId && step.attempt <= (attempt ?? step.attempt)))
@@ -76,16 +76,19 @@ export async function startWorker(options: WorkerOptions): Promise<RunningWorker
     options.register === false
       ? undefined
       : new Attendance({ nc, instance, capabilities, facets: options.facets ?? [], logger });
+  // One that limits its steps is left to its own consumer, which counts them.
+  const unlimited = new Set(options.capabilities.filter(({ capability }) => !capability.concurrency).map(keyOf));
+  const sibling = (key: string) => (unlimited.has(key) ? runners.get(key) : undefined);
   const consumers = options.capabilities.map((definition) => {
     const isCancelled = cancellations.has.bind(cancellations);
-    const runner = new StepRunner({ log, definition, book, instance, isCancelled, logger });
-    runners.add(runner);
+    const runner = new StepRunner({ log, definition, book, instance, isCancelled, sibling, logger });
+    runners.set(keyOf(definition), runner);
     return consume(log, definition, runner, options, logger);
   });
   const stop = once(async () => {
     const patience = options.patienceMs ?? DEFAULT_PATIENCE_MS;
     const giveBack = setTimeout(() => {
-      for (const runner of runners) for (const step of runner.running) step.interrupt('stopping');
+      for (const runner of runners.values()) for (const step of runner.running) step.interrupt('stopping');
     }, patience);
     await Promise.all(consumers.map((consumer) => consumer.stop()));
     clearTimeout(giveBack);
@@ -108,14 +111,18 @@ export async function startWorker(options: WorkerOptions): Promise<RunningWorker
   return { instance, stop };
 }
 
+const keyOf = ({ capability }: CapabilityDefinition): string =>
+  capabilityKey(capability.capabilityId, capability.tenant);
+
 function consume(
   log: EventLog,
-  { capability }: CapabilityDefinition,
+  definition: CapabilityDefinition,
   runner: StepRunner,
   options: WorkerOptions,
   logger: WorkerLogger,
 ): Worker<'node.dispatched'> {
-  const key = capabilityKey(capability.capabilityId, capability.tenant);
+  const { capability } = definition;
+  const key = keyOf(definition);
   return log.work<'node.dispatched'>({
     durable: workerDurable(key),
     filters: [everySubject('node.dispatched', key)],

@@ -24,6 +24,8 @@ export interface StepRunnerOptions {
   /** Name of this worker process, for people who read the log. */
   instance: string;
   isCancelled: (runId: string, nodeId: string, attempt: number) => boolean;
+  /** Who does the steps of another capability in this process, at any time; undefined: nobody. */
+  sibling: (key: string) => StepRunner | undefined;
   logger: WorkerLogger;
 }
 
@@ -49,12 +51,15 @@ export class StepRunner {
    * again, here or elsewhere.
    */
   readonly handle = async (event: Dispatched, work: WorkContext): Promise<void> => {
-    const { isCancelled } = this.options;
+    const { isCancelled, sibling } = this.options;
     if (isCancelled(event.runId, event.data.nodeId, event.data.attempt)) return;
-    const stretch = new Stretch(event, (report) => this.#report(event, report));
+    const serves = (key: string): boolean => sibling(key) !== undefined;
+    const stretch = new Stretch(event, (report, key) => this.#report(event, key, report), serves);
     try {
-      for (let at: Dispatched | undefined = event; at; at = stretch.next(isCancelled))
-        if (!(await this.#carryOut(at, work, stretch))) break;
+      for (let at: Dispatched | undefined = event; at; at = stretch.next(isCancelled)) {
+        const runner = at.key === event.key ? this : sibling(at.key!)!;
+        if (!(await runner.#carryOut(at, work, stretch))) break;
+      }
     } catch (error) {
       if (!stretch.canBeCut) throw error;
     } finally {
@@ -76,7 +81,7 @@ export class StepRunner {
       if (!done) return false;
       const durationMs = Math.round(performance.now() - began);
       recordStep(capability.capabilityId, done.said.error ? 'failed' : 'completed', durationMs);
-      stretch.add({ nodeId, attempt, durationMs, ...done.said }, done.sound);
+      stretch.add({ nodeId, attempt, durationMs, ...done.said }, event.key, done.sound);
       return true;
     } finally {
       step.done();
@@ -151,8 +156,8 @@ export class StepRunner {
     }
   }
 
-  async #report(dispatched: Dispatched, said: Reported): Promise<void> {
-    const { runId, key, traceparent } = dispatched;
+  async #report(dispatched: Dispatched, key: string | undefined, said: Reported): Promise<void> {
+    const { runId, traceparent } = dispatched;
     const data = { ...said, worker: this.options.instance };
     const last = said.at ?? said.further?.at(-1);
     // A second delivery may get further than the first: that is another report.
@@ -165,7 +170,7 @@ export class StepRunner {
       if (!(error instanceof ContractViolation)) throw error;
       // What follows the first is left out: it is dispatched again by itself.
       const { further: _, at: __, ...first } = said;
-      if (last) return this.#report(dispatched, first);
+      if (last) return this.#report(dispatched, key, first);
       if (data.error) throw error;
       const failure = failureOf(
         new RetryableError(`the result cannot be reported: ${error.message}`, { code: 'OUTPUT_INVALID' }),

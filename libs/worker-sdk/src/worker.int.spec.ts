@@ -14,6 +14,7 @@ import {
   type WorkerOptions,
 } from './index.js';
 
+const TRACE = '00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01';
 const quiet = { info: () => undefined, warn: () => undefined };
 const capability = (capabilityId: string, more: Partial<Capability> = {}): Capability => ({
   capabilityId,
@@ -110,7 +111,7 @@ describe('a worker', () => {
       ctx.metric('quality', 0.9);
       return { copy: `${inputs['brief']}!`, key: ctx.idempotencyKey };
     });
-    const trace = '00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01';
+    const trace = TRACE;
     const runId = await dispatch(id, {}, trace);
     const report = await reported(runId);
     expect(report).toMatchObject({
@@ -345,20 +346,26 @@ describe('a worker', () => {
   });
 
   describe('that may go on by itself', () => {
+    /** A node may say whose it is: `n1@agent.other`. */
     const chain = (capabilityId: string, ...nodes: string[]) =>
-      dispatch(capabilityId, {
-        nodeId: 'n0',
-        next: nodes.map((nodeId, i) => ({
-          nodeId,
-          attempt: 1,
-          kind: 'execution',
-          inputs: {},
-          take: { brief: { nodeId: i === 0 ? 'n0' : nodes[i - 1]!, facet: 'copy' } },
-          outputFacets: ['copy'],
-          timeoutMs: 10_000,
-          idempotencyKey: `${nodeId}:1`,
-        })),
-      });
+      dispatch(
+        capabilityId,
+        {
+          nodeId: 'n0',
+          next: nodes.map((name, i) => ({
+            nodeId: name.split('@')[0]!,
+            ...(name.includes('@') ? { capabilityId: name.split('@')[1]!, key: name.split('@')[1]! } : {}),
+            attempt: 1,
+            kind: 'execution',
+            inputs: {},
+            take: { brief: { nodeId: i === 0 ? 'n0' : nodes[i - 1]!.split('@')[0]!, facet: 'copy' } },
+            outputFacets: ['copy'],
+            timeoutMs: 10_000,
+            idempotencyKey: `${name}:1`,
+          })),
+        },
+        TRACE,
+      );
     const reports = (runId: string) =>
       seen
         .filter((one) => one.runId === runId && one.type === 'node.reported')
@@ -367,8 +374,10 @@ describe('a worker', () => {
 
     it('reports quick steps together, each made of the one before it', async () => {
       const keys: string[] = [];
+      const traces: (string | undefined)[] = [];
       const { id } = await start((inputs, ctx) => {
         keys.push(ctx.idempotencyKey);
+        traces.push(ctx.traceparent);
         return word(inputs);
       });
       const runId = await chain(id, 'n1', 'n2');
@@ -381,6 +390,36 @@ describe('a worker', () => {
         ],
       });
       expect(keys).toEqual([`${runId}:write:1`, 'n1:1', 'n2:1']);
+      expect(traces).toEqual([TRACE, TRACE, TRACE]);
+    });
+
+    it('goes on with another capability that it serves, and reports that under its own key', async () => {
+      const other = (more: Partial<Capability>) =>
+        defineCapability(capability(`agent.c${(runs += 1)}`, more), (inputs) => ({
+          copy: `${String(inputs['brief'])}-`,
+        }));
+      const first = defineCapability(capability(`agent.c${(runs += 1)}`), word);
+      const [free, limited] = [other({}), other({ concurrency: 1 })];
+      await start(word, {}, { capabilities: [first, free, limited] });
+      const { capabilityId } = first.capability;
+      const [id, elsewhere] = [free.capability.capabilityId, limited.capability.capabilityId];
+      const runId = await chain(capabilityId, `n1@${id}`, `n2@${id}`, 'n3', `n4@${elsewhere}`);
+      while (reports(runId).length < 3) await delay(5);
+      // One that limits its steps counts them itself: it is left to its own consumer.
+      expect(seen.flatMap((one) => (one.runId === runId && one.type === 'node.reported' ? [one.key] : []))).toEqual([
+        capabilityId,
+        id,
+        capabilityId,
+      ]);
+      expect(reports(runId)).toMatchObject([
+        { nodeId: 'n0', outputs: { copy: 'x+' }, at: { nodeId: 'n1', attempt: 1, follows: true } },
+        {
+          ...{ nodeId: 'n1', outputs: { copy: 'x+-' }, at: { nodeId: 'n3', attempt: 1, follows: true } },
+          further: [{ nodeId: 'n2', outputs: { copy: 'x+--' } }],
+        },
+        { nodeId: 'n3', outputs: { copy: 'x+--+' } },
+      ]);
+      expect(reports(runId)[2]).not.toHaveProperty('at');
     });
 
     it('stops at the first failure, at an output that breaks its schema, and at one that is missing', async () => {

@@ -4,7 +4,7 @@ import { dueAt } from './due.js';
 import { accept, acceptAll, cancel, end, giveWay, openGate, setBack } from './fold-nodes.js';
 import { closeTask, openTask, done } from './fold-people.js';
 import { planRequested, planUpdated, usePlan } from './fold-plan.js';
-import { begin, reported, undoAfter } from './fold-reports.js';
+import { begin, nameSteps, reported, undoAfter } from './fold-reports.js';
 import { signalled } from './fold-signals.js';
 import { isFinished } from './progress.js';
 import { spend } from './spend.js';
@@ -194,10 +194,7 @@ export function evolve(state: RunState, event: StoredEvent): void {
       const run = state.nodes.get(nodeId);
       if (!run) return;
       begin(state, nodeId, run, { attempt, key: event.key, time: event.time, timeoutMs });
-      run.next = next && {
-        version: planVersion,
-        steps: next.map((step) => ({ nodeId: step.nodeId, attempt: step.attempt })),
-      };
+      if (next) nameSteps(state, run, planVersion, next, event.key);
       return;
     }
     case 'node.reported':

@@ -1,7 +1,7 @@
 import { type Acceptance } from '@flex/contracts';
 import { conditionContext, isFinished, recount, release, stateFrontier, TAKEN, takenOf } from './progress.js';
 import { nodeOfOccasion } from './occasion.js';
-import { nodeOf, type NodeRun, type RunState } from './state.js';
+import { namedSoFar, nodeOf, type NodeRun, type RunState } from './state.js';
 
 export function acceptAll(state: RunState, accepted: readonly Acceptance[] | undefined, gate?: string): void {
   for (const acceptance of accepted ?? []) accept(state, acceptance, gate);
@@ -86,7 +86,7 @@ export function forget(state: RunState, nodeId: string): void {
   if (run.taskId) state.tasks.delete(run.taskId);
   state.nodes.set(nodeId, {
     status: 'pending',
-    attempt: run.attempt,
+    attempt: namedSoFar(run),
     tries: 0,
     candidate: 0,
     unmet: 0,

@@ -4,7 +4,7 @@ import { askPolicies, completionPolicies } from './ask-policies.js';
 import { actOnBudget, wouldCross } from './budget-decisions.js';
 import { conditionOver, outputIssues, resolveInputs, toKeys } from './data.js';
 import { fail } from './ending.js';
-import { ranOnAfter } from './fold-reports.js';
+import { isAwaited, ranOnAfter } from './fold-reports.js';
 import { softDue } from './due.js';
 import { occasionId } from './occasion.js';
 import { replan } from './plan-request.js';
@@ -19,7 +19,7 @@ export function decideReports(step: Step): void {
   for (const nodeId of state.reported) {
     const run = state.nodes.get(nodeId)!;
     const node = step.node(nodeId);
-    if (!node || !run.report || step.handled.has(nodeId)) continue;
+    if (!node || !run.report || step.handled.has(nodeId) || isAwaited(state, nodeId)) continue;
     if (run.report.error) {
       failAttempt(step, node, run, run.report.error);
       continue;
@@ -228,7 +228,8 @@ function start(step: Step, nodeId: string, run: NodeRun): void {
   if (human) return askPerson(step, node, run, inputs);
   const crossed = wouldCross(step, node);
   if (crossed) return actOnBudget(step, crossed);
-  const attempt = run.attempt + 1;
+  // What a worker was told of and left to others keeps its name.
+  const attempt = run.named?.attempt ?? run.attempt + 1;
   const key =
     run.candidate === 0 ? (node.capabilityKey ?? capabilityId) : capabilityKey(capabilityId, registered?.tenant);
   step.emit(

@@ -1,14 +1,14 @@
 import type { FacetValues, NextStep, PlanNode } from '@flex/contracts';
 import { BRANCHES_TAG, performerOf } from '@flex/planning';
 import { resolveInputs, toKeys } from './data.js';
-import { indexOf, type RunState } from './state.js';
+import { indexOf, namedSoFar, type RunState } from './state.js';
 import type { Step } from './step.js';
 
 /**
  * Running on: a dispatch names the steps that may follow it, and a worker that is quick goes on with them by itself and
- * reports them together. Named are only steps about which nothing would be decided in between: the same capability, one
- * way in and one way out without conditions, inputs that are known or that steps of the same dispatch make, and a run
- * without runtime policies or limits on what it spends. See docs/adr/0014.
+ * reports them together. Named are only steps about which nothing would be decided in between: one way in and one way out
+ * without conditions, inputs that are known or that steps of the same dispatch make, and a run without runtime policies or
+ * limits on what it spends. Of another capability only such that tell its worker nothing new. See docs/adr/0014.
  */
 export function nextSteps(step: Step, first: PlanNode, key: string): NextStep[] | undefined {
   const { runOn } = step.world.settings;
@@ -16,13 +16,17 @@ export function nextSteps(step: Step, first: PlanNode, key: string): NextStep[] 
   const next: NextStep[] = [];
   const before = [first];
   while (next.length < runOn) {
-    const node = followerOf(step, before.at(-1)!, key);
-    const inputs = node && inputsOf(step, node, before);
+    const node = followerOf(step, before.at(-1)!);
+    if (!node) break;
+    const capabilityId = performerOf(node)!;
+    const other = node.capabilityKey ?? capabilityId;
+    const apart = other !== key;
+    const inputs = inputsOf(step, node, before, apart);
     if (!inputs) break;
-    const work = workOf(step, node, step.state.nodes.get(node.id)!.attempt + 1);
+    const work = workOf(step, node, namedSoFar(step.state.nodes.get(node.id)!) + 1);
     // What all steps share is said once.
     if (work.outputSchema === first.outputSchema) work.outputSchema = undefined;
-    next.push({ ...work, ...inputs });
+    next.push({ ...work, ...inputs, ...(apart ? { capabilityId, key: other } : {}) });
     before.push(node);
   }
   return next.length > 0 ? next : undefined;
@@ -55,8 +59,8 @@ function isGoverned({ policies }: RunState): boolean {
   );
 }
 
-/** The one node that has to follow, if the same workers do it and nobody has to look at the result before. */
-function followerOf(step: Step, node: PlanNode, key: string): PlanNode | undefined {
+/** The one node that has to follow, if a worker does it and nobody has to look at the result before. */
+function followerOf(step: Step, node: PlanNode): PlanNode | undefined {
   const { nodes, outgoing, incoming, guarded } = indexOf(step.state.plan!);
   const [edge, another] = outgoing.get(node.id) ?? [];
   if (!edge || another || guarded.has(edge.to) || incoming.get(edge.to)!.length > 1) return undefined;
@@ -64,12 +68,13 @@ function followerOf(step: Step, node: PlanNode, key: string): PlanNode | undefin
   const follower = nodes.get(edge.to)!;
   const run = step.state.nodes.get(edge.to);
   const isPlain =
+    performerOf(follower) !== undefined &&
     follower.agentType !== 'human' &&
+    follower.kind !== 'branch' &&
     follower.kind !== 'fallback' &&
     !follower.mapping &&
     !follower.routes &&
-    !follower.preConditions?.length &&
-    (follower.capabilityKey ?? performerOf(follower)) === key;
+    !follower.preConditions?.length;
   return isPlain && run?.status === 'pending' && run.candidate === 0 ? follower : undefined;
 }
 
@@ -78,13 +83,18 @@ function mayAskForBranches(step: Step, node: PlanNode): boolean {
   return node.facets.output.some((facet) => facets.get(facet)?.tags?.includes(BRANCHES_TAG));
 }
 
-/** What a step after others reads: what is known now, and what they make; undefined when neither is sure. */
+/**
+ * What a step after others reads: what is known now, and what they make; undefined when neither is sure. `apart`: known is
+ * only what the first of them reads as well.
+ */
 function inputsOf(
   step: Step,
   node: PlanNode,
   before: readonly PlanNode[],
+  apart: boolean,
 ): Pick<NextStep, 'inputs' | 'take'> | undefined {
   const known = resolveInputs(step, node);
+  const shown = apart ? resolveInputs(step, before[0]!) : known;
   const inputs: FacetValues = {};
   const take: NonNullable<NextStep['take']> = {};
   for (const facet of new Set([...node.facets.input, ...(node.facets.optional ?? [])])) {
@@ -95,6 +105,7 @@ function inputsOf(
       if (sources.length > 1) return undefined;
       take[node.facets.keys?.[facet] ?? facet] = { nodeId: made.nodeId!, facet: made.as ?? facet };
     } else if (before.some(({ facets }) => facets.output.includes(facet))) return undefined;
+    else if (known[facet] !== shown[facet]) return undefined;
     else if (known[facet] !== undefined) inputs[facet] = known[facet];
     else if (!node.facets.optional?.includes(facet)) return undefined;
   }

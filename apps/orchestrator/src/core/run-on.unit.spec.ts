@@ -35,9 +35,12 @@ const accepted = (run: Scenario): string[] =>
 const abc = planOf([node('a'), node('b'), node('c')]);
 
 describe('a dispatch names the steps that may follow it', () => {
-  it('as long as the same capability does them, one after the other', () => {
+  it('one after the other, also of another capability, as long as no person does them', () => {
     expect(named(begin(abc))).toEqual(['b', 'c']);
-    expect(named(begin(planOf([node('a'), node('b'), node('c', { capabilityId: 'sim.two' })])))).toEqual(['b']);
+    const mixed = begin(planOf([node('a'), node('b', { capabilityId: 'sim.two' }), node('c')]));
+    const { next } = mixed.last('node.dispatched')!.data;
+    expect(next).toMatchObject([{ nodeId: 'b', capabilityId: 'sim.two', key: 'sim.two' }, { nodeId: 'c' }]);
+    expect(next![1]).not.toHaveProperty('key');
     expect(named(begin(planOf([node('a'), node('b', { capabilityId: 'sim.person' }), node('c')])))).toEqual([]);
   });
 
@@ -96,6 +99,101 @@ describe('a dispatch names the steps that may follow it', () => {
     const { inputs, next } = run.last('node.dispatched')!.data;
     expect(inputs).toEqual({ text: 'given' });
     expect(next).toMatchObject([{ nodeId: 'b', inputs: {}, take: { text: { nodeId: 'a', facet: 'text' } } }]);
+  });
+});
+
+describe('a step of another capability', () => {
+  const withInputs = (facets: Record<string, string[]>) => {
+    const capabilities = new Map(registry.capabilities);
+    for (const [id, names] of Object.entries(facets))
+      capabilities.set(id, {
+        ...capabilities.get(id)!,
+        inputFacets: names.map((facet) => ({ facet, required: true })),
+      });
+    const brief = { ...registry.facets.get('text')!, name: 'brief' };
+    return { ...registry, capabilities, facets: new Map(registry.facets).set('brief', brief) };
+  };
+  const inputs = { brief: 'secret' };
+  const plan = (first: string[]) =>
+    planOf([node('a', { inputFacets: first }), node('b', { capabilityId: 'sim.two', inputFacets: ['brief', 'text'] })]);
+
+  it('is named only if its inputs tell the worker of the first nothing new', () => {
+    const told = withInputs({ 'sim.one': ['brief'], 'sim.two': ['brief', 'text'] });
+    expect(named(new Scenario({ plan: plan(['brief']), inputs }, told))).toEqual(['b']);
+    const untold = withInputs({ 'sim.one': [], 'sim.two': ['brief', 'text'] });
+    expect(named(new Scenario({ plan: plan([]), inputs }, untold))).toEqual([]);
+  });
+
+  it('is reported under its own key, after it was named', () => {
+    const run = begin(
+      planOf([node('a'), node('b', { capabilityId: 'sim.two' }), node('c', { capabilityId: 'sim.two' })]),
+    );
+    run.then();
+    says(run, { ...result('a'), at: { nodeId: 'b', attempt: 1 } });
+    expect(run.state.nodes.get('b')).toMatchObject({ status: 'running', key: 'sim.two' });
+    says(run, { ...result('b'), further: [result('c')] }, 'sim.one');
+    expect(accepted(run)).toEqual(['a']);
+    says(run, { ...result('b'), further: [result('c')] }, 'sim.two');
+    expect(accepted(run)).toEqual(['a', 'b', 'c']);
+    expect(run.dispatched()).toEqual(['a#1']);
+  });
+
+  it('may be followed by one of the first again', () => {
+    const run = begin(planOf([node('a'), node('b', { capabilityId: 'sim.two' }), node('c'), node('d')]));
+    run.then();
+    says(run, { ...result('a'), at: { nodeId: 'b', attempt: 1 } });
+    says(run, { ...result('b'), at: { nodeId: 'c', attempt: 1 } }, 'sim.two');
+    says(run, { ...result('c'), further: [result('d')] });
+    expect(run.then()).toEqual(['node.completed', 'node.completed', 'run.completed']);
+    expect(accepted(run)).toEqual(['a', 'b', 'c', 'd']);
+  });
+
+  it('is waited for when its report is right behind: one decision takes all over', () => {
+    const run = begin(planOf([node('a'), node('b', { capabilityId: 'sim.two' }), node('c')]));
+    run.then();
+    says(run, { ...result('a'), at: { nodeId: 'b', attempt: 1, follows: true } });
+    says(run, { ...result('b'), at: { nodeId: 'c', attempt: 1, follows: true } }, 'sim.two');
+    expect(run.then()).toEqual([]);
+    says(run, result('c'));
+    expect(run.then()).toEqual(['run.completed']);
+    expect(accepted(run)).toEqual(['a', 'b', 'c']);
+  });
+
+  it('may be reported before that which leads to it', () => {
+    const run = begin(planOf([node('a'), node('b', { capabilityId: 'sim.two' }), node('c'), node('d')]));
+    run.then();
+    says(run, { ...result('c'), further: [result('d')] });
+    says(run, { ...result('b'), at: { nodeId: 'c', attempt: 1, follows: true } }, 'sim.two');
+    expect(run.then()).toEqual([]);
+    says(run, { ...result('a'), at: { nodeId: 'b', attempt: 1, follows: true } });
+    expect(run.then()).toEqual(['run.completed']);
+    expect(accepted(run)).toEqual(['a', 'b', 'c', 'd']);
+  });
+
+  it('is not believed early under another key, nor when nothing leads to it', () => {
+    const run = begin(planOf([node('a'), node('b', { capabilityId: 'sim.two' })]));
+    says(run, result('b', { outputs: { text: 'forged', score: 0 } }), 'sim.one');
+    says(run, result('b'), 'sim.two');
+    says(run, result('a'));
+    expect(run.dispatched()).toEqual(['a#1', 'b#1']);
+    expect(accepted(run)).toEqual(['a']);
+  });
+
+  it('is not waited for longer than it may take', () => {
+    const run = begin(planOf([node('a'), node('b', { capabilityId: 'sim.two' })]));
+    run.then();
+    says(run, { ...result('a'), at: { nodeId: 'b', attempt: 1, follows: true } });
+    // The first of the two deadlines is that of a step which has reported.
+    expect(run.wait().then()).toEqual([]);
+    expect(run.wait().then()).toEqual(['node.failed', 'node.completed']);
+    run.wait();
+    expect([accepted(run), run.dispatched()]).toEqual([['a'], ['a#1', 'b#2']]);
+  });
+
+  it('does not come among the results of the first', () => {
+    const run = begin(planOf([node('a'), node('b', { capabilityId: 'sim.two' })]));
+    says(run, { ...result('a'), further: [result('b')] });
+    expect(run.dispatched()).toEqual(['a#1', 'b#1']);
   });
 });
 
@@ -159,6 +257,31 @@ describe('a worker went on', () => {
     expect(run.dispatched()).toEqual(['a#1']);
     run.given('run.resume_requested', {});
     expect(run.dispatched()).toEqual(['a#1', 'c#1']);
+  });
+});
+
+describe('a name', () => {
+  it('stands for the same inputs for ever: who follows another attempt has another', () => {
+    const run = begin(abc);
+    says(run, result('a', { error: { code: 'BROKEN', message: 'x' } }));
+    run.wait();
+    expect(run.last('node.dispatched')!.data.next).toMatchObject([
+      { nodeId: 'b', attempt: 2 },
+      { nodeId: 'c', attempt: 2 },
+    ]);
+    // A worker that was late with the first attempt went on from what it made then.
+    says(run, { ...result('a'), further: [result('b')] });
+    says(run, { ...result('a'), attempt: 2, at: { nodeId: 'b', attempt: 2 } });
+    says(run, { ...result('a'), further: [result('b')] });
+    expect(run.state.nodes.get('b')).toMatchObject({ status: 'running', attempt: 2 });
+    expect(run.state.nodes.get('b')!.report).toBeUndefined();
+  });
+
+  it('is kept by a step that its worker leaves to others', () => {
+    const run = begin(abc);
+    says(run, result('a', { error: { code: 'BROKEN', message: 'x' } })).wait();
+    says(run, { ...result('a'), attempt: 2 });
+    expect(run.dispatched()).toEqual(['a#1', 'a#2', 'b#2']);
   });
 });
 

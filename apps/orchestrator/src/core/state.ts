@@ -12,6 +12,7 @@ import type {
   PlanGraph,
   PlanNode,
   Selection,
+  StepResult,
   TaskAnswer,
   TaskEnvelope,
   TriggerKind,
@@ -37,9 +38,13 @@ export interface NodeRun {
   /** Bus key that the current attempt was dispatched under. */
   key?: string;
   /** Steps that its worker may go on with, as named by the dispatch under that version of the plan. */
-  next?: { version: number; steps: { nodeId: string; attempt: number }[] };
+  next?: { version: number; steps: { nodeId: string; attempt: number; key: string | undefined }[] };
   /** Attempt that its worker did go on with. */
-  ranOn?: { nodeId: string; attempt: number };
+  ranOn?: Place;
+  /** Named by the dispatch of a step before: what may be reported of it by whom. */
+  named?: { attempt: number; key: string | undefined };
+  /** That report, come before the one that leads to it, and what its worker went on with. */
+  early?: { result: StepResult; then?: Place };
   startedAt?: number;
   deadline?: number;
   retryAt?: number;
@@ -66,6 +71,15 @@ export interface NodeRun {
   gate?: string;
   error?: Failure;
 }
+
+/**
+ * The last attempt of a node that has a name. A name stands for the same inputs for ever: a step that was named by the
+ * dispatch of an attempt which failed gets another one with the next.
+ */
+export const namedSoFar = ({ attempt, named }: NodeRun): number => Math.max(attempt, named?.attempt ?? 0);
+
+/** A step that a worker went on with; `follows`: it is done as well, and its report is right behind. */
+export type Place = NonNullable<EventData<'node.reported'>['at']>;
 
 /** A question to the planner that is open. */
 export interface Planning {

@@ -1,4 +1,4 @@
-import type { EventData, NewEvent, StepResult, StoredEvent } from '@flex/contracts';
+import type { NewEvent, StepResult, StoredEvent } from '@flex/contracts';
 import { evaluatePolicies } from '@flex/planning';
 import type { Random } from './random.js';
 import { normalized, randomDraft } from './world.js';
@@ -90,37 +90,43 @@ function drafted(event: StoredEvent<'plan.requested'>, random: Random): NewEvent
   };
 }
 
-/** A worker's report; it may go on with steps that the dispatch names, also wrongly, and be slow with the last. */
+/**
+ * A worker's reports; it may go on with steps that the dispatch names, also wrongly, and be slow with the last. What is of
+ * another capability comes under its key, after a report that names it.
+ */
 function reported(event: StoredEvent<'node.dispatched'>, random: Random): NewEvent[] {
-  const steps = [event.data, ...(event.data.next ?? [])];
-  const first = resultOf(steps[0]!, random);
-  const further: StepResult[] = [];
   const reports: NewEvent[] = [];
-  const report = (id: string, data: EventData<'node.reported'>): void =>
-    void reports.push({
-      type: 'node.reported',
-      runId: event.runId,
-      id: `${event.runId}:report:${id}`,
-      key: event.key,
-      data,
-    });
-  let last = first;
-  let at: StepResult | undefined;
-  for (const step of steps.slice(1)) {
+  const report = (
+    key: string | undefined,
+    [head, ...further]: StepResult[],
+    at?: StepResult,
+    follows = false,
+  ): void => {
+    const last = at ?? further.at(-1);
+    const upTo = last ? `:${at ? 'at' : 'to'}:${last.nodeId}:${last.attempt}` : '';
+    const id = `${event.runId}:report:${head!.nodeId}:${head!.attempt}${upTo}`;
+    const place = at && { nodeId: at.nodeId, attempt: at.attempt, ...(follows ? { follows } : {}) };
+    const data = { ...head!, ...(further.length > 0 ? { further } : {}), ...(place ? { at: place } : {}) };
+    reports.push({ type: 'node.reported', runId: event.runId, id, key, data });
+  };
+  let key = event.key;
+  let row = [resultOf(event.data, random)];
+  for (const step of event.data.next ?? []) {
+    const last = row.at(-1)!;
     if (last.error || random.chance(typeof last.outputs!['text'] === 'number' ? 0.7 : 0.2)) break;
-    last = resultOf(step, random);
-    if (random.chance(0.2)) {
-      at = last;
-      break;
+    const result = resultOf(step, random);
+    // A worker that mixes them up is not believed.
+    const own = random.chance(0.03) ? key : (step.key ?? event.key);
+    const slow = random.chance(0.2);
+    if (own !== key || slow) {
+      report(key, row, result, !slow);
+      row = [];
+      key = own;
     }
-    further.push(last);
+    row.push(result);
+    if (slow) break;
   }
-  const name = ({ nodeId, attempt }: StepResult): string => `${nodeId}:${attempt}`;
-  if (at)
-    report(`${name(first)}:at:${name(at)}`, { ...first, further, at: { nodeId: at.nodeId, attempt: at.attempt } });
-  else if (further.length > 0) report(`${name(first)}:to:${name(last)}`, { ...first, further });
-  else report(name(first), first);
-  if (at) report(name(at), at);
+  report(key, row);
   return reports;
 }
 

@@ -70,8 +70,8 @@ export function randomDraft(random: Random): NonNullable<TaskEnvelope['plan']> {
     ...(random.chance(0.3) ? { fallback: ['sim.two'] } : {}),
   }));
   if (random.chance(0.7)) return { nodes, edges: randomEdges(random, count, 0.4) };
-  // A chain of one capability: its workers may go on from step to step by themselves.
-  for (const node of nodes) node.capabilityId = nodes[0]!.capabilityId;
+  // A chain, often of one capability: its workers may go on from step to step by themselves.
+  if (random.chance(0.5)) for (const node of nodes) node.capabilityId = nodes[0]!.capabilityId;
   return { nodes, edges: nodes.slice(1).map(({ id }, i) => ({ from: `n${i}`, to: id })) };
 }
 

@@ -30,6 +30,9 @@ const ReplanContext = Open({
 const NextStep = Open({
   nodeId: Type.String(),
   attempt: Positive,
+  /** Of another capability, and the bus key that it is reported under: for a worker that serves both. */
+  capabilityId: Type.Optional(Type.String()),
+  key: Type.Optional(Type.String()),
   kind: Type.String(),
   label: Type.Optional(Type.String()),
   inputs: FacetValues,
@@ -165,8 +168,8 @@ export const orchestratorEvents = {
       tenant: Type.Optional(Type.String()),
       correlationId: Type.Optional(Type.String()),
       /**
-       * Steps of the same capability that the worker may go on with by itself, in this order, as long as each succeeds and
-       * all together are quick. A worker that does not know of them reports the first, and is sent the others one by one.
+       * Steps that the worker may go on with by itself, in this order, as long as it serves them, each succeeds and all
+       * together are quick. A worker that does not know of them reports the first, and the others are sent one by one.
        */
       next: Type.Optional(Type.Array(NextStep)),
       accepted,

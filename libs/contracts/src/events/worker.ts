@@ -45,10 +45,19 @@ export const workerEvents = {
     data: Open({
       ...Work,
       ...Result,
-      /** Results of the steps that it went on with, in the order of the dispatch's `next`; the last may be an error. */
+      /**
+       * Results of the steps of this capability that it went on with, in the order of the dispatch's `next`; the last may be
+       * an error. Those of another one come under its own key, after this has named it with `at`.
+       */
       further: Type.Optional(Type.Array(StepResult)),
-      /** The step that it is at now, which takes longer and is reported by itself. */
-      at: Type.Optional(Open({ nodeId: Type.String(), attempt: Positive })),
+      /** The step that it is at now, and that is reported by itself. */
+      at: Type.Optional(
+        Open({
+          nodeId: Type.String(),
+          attempt: Positive,
+          follows: Type.Optional(Type.Boolean({ description: 'It is done as well: its report comes right behind' })),
+        }),
+      ),
     }),
   }),
 } as const;

@@ -9,10 +9,12 @@ export function nodeFrames(state: ProjectionState, event: EventOf<'node'>, out: 
       const { planVersion, capabilityId, next, ...first } = event.data;
       state.planVersion = Math.max(state.planVersion ?? 0, planVersion);
       out.push(startFrame(first, capabilityId));
-      for (const step of [first, ...(next ?? [])]) state.capabilities.set(step.nodeId, capabilityId);
+      state.capabilities.set(first.nodeId, capabilityId);
       state.next.delete(first.nodeId);
-      for (const step of next ?? [])
-        state.next.set(step.nodeId, { attempt: step.attempt, frame: startFrame(step, capabilityId) });
+      for (const { capabilityId: own = capabilityId, ...step } of next ?? []) {
+        state.capabilities.set(step.nodeId, own);
+        state.next.set(step.nodeId, { attempt: step.attempt, frame: startFrame(step, own) });
+      }
       return;
     }
     case 'node.progressed': {
