@@ -16,12 +16,12 @@ const noop = defineCapability(
   () => Promise.resolve({ benchTick: 1 }),
 );
 
-/** The same by other names. Steps of one that limits them are left to its own consumer: each is dispatched by itself. */
-const other = defineCapability({ ...noop.capability, capabilityId: 'bench.other' }, noop.handler);
-const counted = defineCapability(
-  { ...noop.capability, capabilityId: 'bench.counted', concurrency: 1000 },
-  noop.handler,
-);
+/** The same by other names. Steps of those that count them are left to their own consumers: each is dispatched by itself. */
+const alike = (capabilityId: string, more: { concurrency?: number } = {}) =>
+  defineCapability({ ...noop.capability, capabilityId, ...more }, noop.handler);
+const other = alike('bench.other');
+const counted = alike('bench.counted', { concurrency: 1000 });
+const recounted = alike('bench.recounted', { concurrency: 1000 });
 
 const opened = new Promise<void>((resolve) => process.once('message', () => resolve()));
 /** Waits for all others: until the benchmark says so. */
@@ -77,7 +77,7 @@ const limited = defineCapability(
 );
 
 await startWorker({
-  capabilities: [noop, other, counted, gate, sleep, limited],
+  capabilities: [noop, other, counted, recounted, gate, sleep, limited],
   facets: [
     { name: 'benchTick', title: 'Tick', schema: { type: 'number' }, direction: 'bidirectional' },
     { name: 'benchDone', title: 'Done', schema: { type: 'number' }, direction: 'bidirectional' },
