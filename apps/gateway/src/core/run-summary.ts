@@ -10,6 +10,7 @@ import {
 import {
   addUsage,
   completeNode,
+  dispatchNode,
   patchNode,
   planNodes,
   reportNodes,
@@ -151,12 +152,9 @@ function fold(run: RunSummary, event: StoredEvent): void {
       // An edit that was refused leaves the review to its reviewer.
       if (event.data.phase === 'review') reopen(run, event.data.requestId);
       return;
-    case 'node.dispatched': {
-      const { nodeId, attempt, capabilityId, kind, label } = event.data;
+    case 'node.dispatched':
       run.startedAt ??= event.time;
-      run.nodes.set(nodeId, { status: 'running', attempt, capabilityId, kind, label, startedAt: event.time });
-      return;
-    }
+      return dispatchNode(run, event.data, event.time);
     case 'node.reported':
       return reportNodes(run, event.data, event.time);
     case 'node.failed': {

@@ -20,7 +20,8 @@ describe('a run at a glance', () => {
     const run = new TestRun();
     run.add('run.submitted', submitted());
     run.add('plan.generated', generated(['a', 'b', 'c']));
-    run.add('node.dispatched', dispatched('a'));
+    const next = (attempt: number) => ({ next: ['b', 'c'].map((nodeId) => dispatched(nodeId, { attempt })) });
+    run.add('node.dispatched', dispatched('a', next(1)));
     const result = (nodeId: string, attempt = 1) => ({ nodeId, attempt, durationMs: 3, usage: { inputTokens: 5 } });
     run.add('node.reported', { ...result('a'), further: [result('b')], at: { nodeId: 'c', attempt: 1 } });
     expect(runView(summaryOf(run.events)).nodes).toMatchObject({
@@ -28,8 +29,10 @@ describe('a run at a glance', () => {
       c: { status: 'running', attempt: 1 },
     });
     run.add('node.failed', { nodeId: 'a', attempt: 1, error: { code: 'X', message: 'no' }, final: false });
-    run.add('node.dispatched', dispatched('a', { attempt: 2 }));
-    run.add('node.reported', { ...result('a', 2), further: [result('b', 2)] });
+    run.add('node.dispatched', dispatched('a', { attempt: 2, ...next(2) }));
+    // Of another capability, and come first.
+    run.add('node.reported', result('b', 2));
+    run.add('node.reported', { ...result('a', 2), at: { nodeId: 'b', attempt: 2, follows: true } });
     run.add('node.completed', {
       accepted: [
         { nodeId: 'a', attempt: 2 },

@@ -9,7 +9,7 @@ function withoutUndefined<T extends object>(value: T): T {
   return Object.fromEntries(Object.entries(value).filter(([, member]) => member !== undefined)) as T;
 }
 
-const nodeView = (node: NodeView): NodeStateView =>
+const nodeView = ({ named: _, ...node }: NodeView): NodeStateView =>
   withoutUndefined({ ...node, startedAt: at(node.startedAt), endedAt: at(node.endedAt) });
 
 export const openTasks = (run: RunSummary): TaskView[] =>

@@ -16,6 +16,8 @@ export interface NodeView {
   capabilityId?: string;
   kind?: string;
   label?: string;
+  /** Attempt that the dispatch of a step before allows a worker to go on with. */
+  named?: number;
   /** Milliseconds since the epoch. */
   startedAt?: number;
   endedAt?: number;
@@ -42,10 +44,16 @@ export function planNodes(run: Nodes, nodes: readonly PlanNode[]): void {
     run.nodes.set(id, { status: 'pending', attempt: 0, capabilityId, kind, label });
 }
 
+export function dispatchNode(run: Nodes, dispatch: EventData<'node.dispatched'>, time: number): void {
+  const { nodeId, attempt, capabilityId, kind, label, next = [] } = dispatch;
+  run.nodes.set(nodeId, { status: 'running', attempt, capabilityId, kind, label, startedAt: time });
+  for (const step of next) if (run.nodes.has(step.nodeId)) run.nodes.get(step.nodeId)!.named = step.attempt;
+}
+
 /** What a worker says of the step that it was sent, and of those that it went on with. */
 export function reportNodes(run: Nodes, report: EventData<'node.reported'>, time: number): void {
-  for (const [i, result] of resultsOf(report).entries()) {
-    if (i > 0) wentOn(run, result, time);
+  for (const result of resultsOf(report)) {
+    wentOn(run, result, time);
     reported(run, result, time);
   }
   if (report.at) wentOn(run, report.at, time);
@@ -63,10 +71,10 @@ export function completeNode(run: Nodes, { nodeId, attempt }: Acceptance, time: 
   });
 }
 
-/** A worker went on with a step that the dispatch had named. */
+/** A worker went on with a step that a dispatch had named. */
 function wentOn(run: Nodes, { nodeId, attempt }: { nodeId: string; attempt: number }, time: number): void {
   const node = run.nodes.get(nodeId);
-  if (!node || node.attempt >= attempt || node.status === 'completed') return;
+  if (node?.named !== attempt || node.attempt >= attempt || node.status === 'completed') return;
   const { capabilityId, kind, label } = node;
   run.nodes.set(nodeId, { status: 'running', attempt, capabilityId, kind, label, startedAt: time });
 }
