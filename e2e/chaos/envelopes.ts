@@ -40,24 +40,34 @@ export function waitingEnvelope(): TaskEnvelope {
 
 /** A mixed envelope: a graph of its own or the planner's plan, policies, people, retries and fallbacks. */
 export function chaosEnvelope(random: Random): TaskEnvelope {
-  const runtime = policies.filter(() => random.chance(0.3));
-  return {
+  const base: TaskEnvelope = {
     objective: 'Keep every promise',
     outputContract: { mode: 'facets', facets: ['chaosCount'] },
+    metadata: { labels: { suite: 'chaos' } },
+  };
+  // Its workers go on from step to step by themselves.
+  if (random.chance(0.3)) return { ...base, plan: chain(random) };
+  const runtime = policies.filter(() => random.chance(0.3));
+  return {
+    ...base,
     ...(runtime.length > 0 ? { policies: { runtime } } : {}),
     ...(random.chance(0.1) ? { review: true } : {}),
     ...(random.chance(0.75) ? { plan: graph(random) } : {}),
-    metadata: { labels: { suite: 'chaos' } },
   };
 }
 
+const steps = (random: Random, count: number) =>
+  Array.from({ length: count }, (_, i) => step(`n${i}`, random.chance(0.3) ? 'chaos.frail' : 'chaos.count'));
+
 function graph(random: Random): NonNullable<TaskEnvelope['plan']> {
   const count = 2 + random.below(7);
-  const nodes = Array.from({ length: count }, (_, i) =>
-    step(`n${i}`, random.chance(0.3) ? 'chaos.frail' : 'chaos.count'),
-  );
   const edges = randomEdges(random, count, 0.35).map((edge) => ({ ...edge, facets: [] }));
-  return { nodes, edges };
+  return { nodes: steps(random, count), edges };
+}
+
+function chain(random: Random): NonNullable<TaskEnvelope['plan']> {
+  const nodes = steps(random, 6 + random.below(10));
+  return { nodes, edges: nodes.slice(1).map(({ id }, i) => ({ from: `n${i}`, to: id, facets: [] })) };
 }
 
 const step = (id: string, capabilityId: string) => ({
