@@ -71,10 +71,13 @@ export class BenchWorkers {
   constructor(
     private readonly natsUrl: string,
     private program = fileURLToPath(new URL('./noop-worker.js', import.meta.url)),
+    /** What they serve instead of all. */
+    private readonly only?: 'apart',
   ) {}
 
   async scaleTo(count: number): Promise<void> {
-    while (this.#children.length < count) this.#children.push(await startBenchWorker(this.program, this.natsUrl));
+    while (this.#children.length < count)
+      this.#children.push(await startBenchWorker(this.program, this.natsUrl, this.only));
     await Promise.all(this.#children.splice(count).map(endBenchWorker));
   }
 
@@ -94,13 +97,13 @@ export class BenchWorkers {
 
   /** A new one for the oldest, as a rolling update does it: the new one works before the old one drains. */
   async replaceOldest(): Promise<void> {
-    this.#children.push(await startBenchWorker(this.program, this.natsUrl));
+    this.#children.push(await startBenchWorker(this.program, this.natsUrl, this.only));
     await endBenchWorker(this.#children.shift()!);
   }
 }
 
-async function startBenchWorker(program: string, natsUrl: string): Promise<ChildProcess> {
-  const worker = fork(program, [natsUrl], {
+async function startBenchWorker(program: string, natsUrl: string, only?: string): Promise<ChildProcess> {
+  const worker = fork(program, only === undefined ? [natsUrl] : [natsUrl, only], {
     stdio: ['ignore', 'ignore', 'inherit', 'ipc'],
   });
   await new Promise<void>((resolve, reject) => {

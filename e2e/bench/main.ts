@@ -19,7 +19,7 @@ const USAGE = `usage: flex bench [steps|fanout|workflows|capacity|sse|recovery|p
                   [--runs n] [--json]
 
 Each benchmark brings up a stack of its own and prints a table (with --json one JSON line per row).
-  steps        chains of ten no-op nodes, run on and step by step, beside the bare protocol, for both sync settings
+  steps        chains of ten no-op nodes, run on and handed over, beside the bare protocol, for both sync settings
   fanout       one run of 50, 1,000 and 10,000 parallel nodes
   workflows    executed workflow graphs of others (FLEX_DATA)
   capacity     what a run puts into log and database, and its CPU in each process

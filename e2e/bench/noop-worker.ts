@@ -16,12 +16,10 @@ const noop = defineCapability(
   () => Promise.resolve({ benchTick: 1 }),
 );
 
-/** The same by other names. Steps of those that count them are left to their own consumers: each is dispatched by itself. */
-const alike = (capabilityId: string, more: { concurrency?: number } = {}) =>
-  defineCapability({ ...noop.capability, capabilityId, ...more }, noop.handler);
+/** The same by other names, in this process, and `apart` in one of its own. */
+const alike = (capabilityId: string) => defineCapability({ ...noop.capability, capabilityId }, noop.handler);
 const other = alike('bench.other');
-const counted = alike('bench.counted', { concurrency: 1000 });
-const recounted = alike('bench.recounted', { concurrency: 1000 });
+const apart = alike('bench.apart');
 
 const opened = new Promise<void>((resolve) => process.once('message', () => resolve()));
 /** Waits for all others: until the benchmark says so. */
@@ -77,7 +75,7 @@ const limited = defineCapability(
 );
 
 await startWorker({
-  capabilities: [noop, other, counted, recounted, gate, sleep, limited],
+  capabilities: process.argv[3] === 'apart' ? [apart] : [noop, other, gate, sleep, limited],
   facets: [
     { name: 'benchTick', title: 'Tick', schema: { type: 'number' }, direction: 'bidirectional' },
     { name: 'benchDone', title: 'Done', schema: { type: 'number' }, direction: 'bidirectional' },

@@ -1,5 +1,5 @@
 import { BareProtocol } from './bare-protocol.js';
-import { benchStack, chainOf, envelopeOf, streamRun } from './bench-stack.js';
+import { BenchWorkers, benchStack, chainOf, envelopeOf, streamRun } from './bench-stack.js';
 import { percentile, round } from './statistics.js';
 import { lastSeq } from './raw-limit.js';
 
@@ -7,11 +7,11 @@ const STEPS = 10;
 /** About three seconds' worth on two cores. */
 const BARE_RUNS = { 1: 300, 16: 800, 64: 900 };
 
-/** A worker goes on by itself with what it serves, and reports it by capability; what is left to others is dispatched. */
+/** A worker goes on by itself with what it serves, and reports it by capability; what another process serves is dispatched. */
 const CHAINS = {
   'one capability': ['bench.noop'],
   'two in turn': ['bench.noop', 'bench.other'],
-  'step by step': ['bench.counted', 'bench.recounted'],
+  'handed over': ['bench.noop', 'bench.apart'],
 };
 
 /** Chains of ten no-op nodes at several concurrencies, the whole product beside the bare protocol on the same server. */
@@ -20,7 +20,9 @@ export async function benchSteps(env: NodeJS.ProcessEnv, seconds = 6): Promise<R
   for (const sync of ['default', 'always'] as const) {
     const stack = await benchStack({ sync }, env);
     const bare = await BareProtocol.start(stack.natsUrl);
+    const others = new BenchWorkers(stack.natsUrl, undefined, 'apart');
     try {
+      await others.scaleTo(1);
       for (const [chain, capabilities] of Object.entries(CHAINS)) {
         const body = envelopeOf(chainOf(STEPS, capabilities));
         await chains(stack.url, body, 8, 1.5);
@@ -39,6 +41,7 @@ export async function benchSteps(env: NodeJS.ProcessEnv, seconds = 6): Promise<R
         }
       }
     } finally {
+      await others.scaleTo(0);
       await bare.stop();
       await stack.stop();
     }

@@ -10,6 +10,7 @@ import { LoadReports } from './load-reports.js';
 import { OutcomeReports } from './outcome-reports.js';
 import { RegistryAbreast } from './registry-abreast.js';
 import { Partitions } from './partitions.js';
+import { ServedTogether } from './served-together.js';
 import { RunMemory } from './resident-runs.js';
 import { migrations, PostgresSnapshots, type SnapshotTables } from './postgres-snapshots.js';
 
@@ -40,6 +41,7 @@ export async function orchestratorModule(service: ServiceContext<OrchestratorCon
     registry: (tenant) => registry.snapshot(tenant),
     abreast: (revision) => abreast.reached(revision),
     outcomes,
+    together: new ServedTogether(),
     memory: new RunMemory(config.runMemoryMib * 2 ** 20),
     snapshotEveryMs: config.snapshotMs,
     window: config.appendWindow,

@@ -16,6 +16,7 @@ import { clockOf, PartitionClock } from './partition-clock.js';
 import { type LoadedRun, type PostgresSnapshots } from './postgres-snapshots.js';
 import { ResidentRuns, type RunMemory } from './resident-runs.js';
 import type { RunEntry } from './run-entry.js';
+import type { ServedTogether } from './served-together.js';
 import { SnapshotSaver } from './snapshot-saver.js';
 
 export interface PartitionOptions {
@@ -28,6 +29,8 @@ export interface PartitionOptions {
   registry: (tenant: string) => RegistrySnapshot;
   /** Resolves when that registry is as new as a revision; undefined when it is. */
   abreast: (revision: number) => Promise<void> | undefined;
+  /** Which capabilities one worker process serves. */
+  together: ServedTogether;
   /** Where it is told how calls of capabilities ended. */
   outcomes: OutcomeReports;
   /** Shared by all partitions of a process: when it is full, runs that nothing is under way for are let go. */
@@ -186,6 +189,8 @@ export class PartitionOwner {
     }
     if (!entry || event.seq <= entry.saved) return;
     const { state } = entry;
+    if (event.type === 'node.reported')
+      this.#o.together.note((event as LogEvent<'node.reported'>).data.worker, event.key);
     if (event.seq > this.#claimSeq) countEvent(state, event as unknown as StoredEvent);
     try {
       fold(state, event);
@@ -285,7 +290,12 @@ export class PartitionOwner {
       entry.revision = registry.revision;
       events = [
         ...lost,
-        ...decide(state, { now: Math.max(this.#now, state.time), registry, settings: this.#o.settings }),
+        ...decide(state, {
+          now: Math.max(this.#now, state.time),
+          registry,
+          settings: this.#o.settings,
+          together: this.#o.together.has,
+        }),
       ];
     } catch (error) {
       // A fault of ours must not take the other runs down with it: this one stands still, loudly.

@@ -56,7 +56,7 @@ describe('execution', () => {
       const submitted = { type: 'run.submitted', runId: 'r', id: 's', seq: 7, time: 7, version: 1, data };
       const state = initial(submitted as unknown as StoredEvent<'run.submitted'>);
       const before = structuredClone(state);
-      const events = decide(state, { now: 7, registry, settings: defaultSettings });
+      const events = decide(state, { now: 7, registry, settings: defaultSettings, together: () => true });
       expect(state).toEqual(before);
       return events.map(({ type }) => type);
     };

@@ -21,6 +21,7 @@ export function nextSteps(step: Step, first: PlanNode, key: string): NextStep[] 
     const capabilityId = performerOf(node)!;
     const other = node.capabilityKey ?? capabilityId;
     const apart = other !== key;
+    if (apart && !mayServe(step, key, other, capabilityId)) break;
     const inputs = inputsOf(step, node, before, apart);
     if (!inputs) break;
     const work = workOf(step, node, namedSoFar(step.state.nodes.get(node.id)!) + 1);
@@ -31,6 +32,10 @@ export function nextSteps(step: Step, first: PlanNode, key: string): NextStep[] 
   }
   return next.length > 0 ? next : undefined;
 }
+
+/** Whether workers of one capability may go on with another: one that counts its steps is left to its own consumer. */
+const mayServe = ({ world }: Step, key: string, other: string, capabilityId: string): boolean =>
+  world.together(key, other) && world.registry.capabilities.get(capabilityId)?.concurrency === undefined;
 
 /** What a work item says of its node, whichever way the node comes to be started. */
 export function workOf(step: Step, node: PlanNode, attempt: number) {

@@ -16,6 +16,8 @@ export interface World {
   now: number;
   registry: RegistrySnapshot;
   settings: Settings;
+  /** Whether one process is known to serve the capabilities of both keys. */
+  together: (key: string, other: string) => boolean;
 }
 
 export interface Settings {

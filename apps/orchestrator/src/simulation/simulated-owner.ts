@@ -70,7 +70,12 @@ export class SimulatedOwner {
     if (!state || state.ended || this.awaiting.has(runId) || this.outbox.some((event) => event.runId === runId))
       return [];
     const before = ++this.#decisions % LOOK_AT_EVERY === 0 ? stateToText(state) : undefined;
-    const events = decide(state, { now: this.log.time, registry: this.registry, settings: defaultSettings });
+    const events = decide(state, {
+      now: this.log.time,
+      registry: this.registry,
+      settings: defaultSettings,
+      together: () => true,
+    });
     if (before !== undefined && before !== stateToText(state)) throw new Error('a decision changed the state');
     this.outbox.push(...events);
     return events;

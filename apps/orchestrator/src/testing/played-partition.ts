@@ -1,3 +1,4 @@
+import { ServedTogether } from '../served-together.js';
 import { setTimeout as delay } from 'node:timers/promises';
 import type { Kysely } from 'kysely';
 import type { NewEvent, StoredEvent } from '@flex/contracts';
@@ -128,6 +129,7 @@ export async function startOwner(
       partition: PARTITION,
       owner: name,
       settings: defaultSettings,
+      together: new ServedTogether(),
       registry: () => registry,
       abreast: () => undefined,
       outcomes,
