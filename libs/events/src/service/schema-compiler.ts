@@ -1,5 +1,5 @@
+import { spawn, type ChildProcess } from 'node:child_process';
 import { createRequire } from 'node:module';
-import { Worker } from 'node:worker_threads';
 import { Ajv2020 } from 'ajv/dist/2020.js';
 import { toIssues, type JsonSchema, type ValidationIssue } from '@flex/contracts';
 
@@ -10,32 +10,36 @@ const REMEMBERED = 20_000;
 const INTRICATE = /"(\$ref|\$dynamicRef|\$recursiveRef|\$id|\$anchor|\$dynamicAnchor|discriminator|\$async)"/;
 const LARGE = 20_000;
 
-/** Runs in a thread of its own, so that a schema that takes for ever takes nobody with it. */
-const THREAD = `
-const { parentPort, workerData } = require('node:worker_threads');
-const { Ajv2020 } = require(workerData.ajv);
-const addFormats = require(workerData.formats);
-parentPort.on('message', ({ id, schema }) => {
+/**
+ * Runs in a process of its own, so that a schema that takes for ever, or all memory, takes nobody with it. (A thread with a
+ * limited heap does not do: V8 may end the whole process when that is full.)
+ */
+const PROGRAM = `
+const [ajvPath, formatsPath] = process.argv.slice(1);
+const { Ajv2020 } = require(ajvPath);
+const addFormats = require(formatsPath);
+process.on('disconnect', () => process.exit(0));
+process.on('message', ({ id, schema }) => {
   try {
     const ajv = new Ajv2020({ strict: false, allErrors: true, validateFormats: true, unicodeRegExp: true });
     (addFormats.default ?? addFormats)(ajv);
     ajv.compile(schema);
-    parentPort.postMessage({ id });
+    process.send({ id });
   } catch (error) {
-    parentPort.postMessage({ id, message: String(error && error.message || error).split('\\n')[0] });
+    process.send({ id, message: String(error && error.message || error).split('\\n')[0] });
   }
 });
 `;
 
 /**
  * Says whether a user's schema compiles. Formally checked here; whatever refers to other schemas is compiled in a
- * worker thread with limits on its time and memory. Answers are remembered by the schema's text: large catalogues repeat
+ * process of its own with limits on its time and memory. Answers are remembered by the schema's text: large catalogues repeat
  * few schemas.
  */
 export class SchemaCompiler {
   readonly #meta = new Ajv2020({ strict: false, allErrors: true, validateFormats: false });
   readonly #remembered = new Map<string, ValidationIssue[]>();
-  #thread: Worker | undefined;
+  #child: ChildProcess | undefined;
   #queue: Promise<unknown> = Promise.resolve();
   #next = 0;
 
@@ -60,8 +64,9 @@ export class SchemaCompiler {
   }
 
   async close(): Promise<void> {
-    await this.#thread?.terminate();
-    this.#thread = undefined;
+    const child = this.#child;
+    this.#child = undefined;
+    if (child) await ended(child);
   }
 
   async #judge(schema: JsonSchema, text: string): Promise<ValidationIssue[]> {
@@ -81,52 +86,73 @@ export class SchemaCompiler {
 
   /** One at a time: the time limit is then that of this schema alone. */
   #compile(schema: JsonSchema): Promise<string | undefined> {
-    const turn = this.#queue.then(() => this.#inThread(schema));
+    const turn = this.#queue.then(() => this.#inChild(schema));
     this.#queue = turn.catch(() => undefined);
     return turn;
   }
 
-  #inThread(schema: JsonSchema): Promise<string | undefined> {
-    const thread = (this.#thread ??= this.#start());
+  #inChild(schema: JsonSchema, again = true): Promise<string | undefined> {
+    const child = (this.#child ??= this.#start());
     const id = (this.#next += 1);
-    return new Promise((resolve) => {
-      const settle = (message: string | undefined): void => {
+    return new Promise((resolve, reject) => {
+      const forgetAll = (): void => {
         clearTimeout(limit);
-        thread.off('message', onMessage);
-        thread.off('error', onError);
+        child.off('message', onMessage);
+        child.off('exit', onExit);
+        child.off('error', onError);
+      };
+      const settle = (message: string | undefined): void => {
+        forgetAll();
         resolve(message);
       };
-      const onMessage = (answer: { id: number; message?: string }): void => {
-        if (answer.id === id) settle(answer.message && `does not compile: ${answer.message}`);
+      const onMessage = (answer: unknown): void => {
+        const { id: of, message } = answer as { id: number; message?: string };
+        if (of === id) settle(message && `does not compile: ${message}`);
       };
-      const onError = (error: NodeJS.ErrnoException): void => {
-        const full = error.code === 'ERR_WORKER_OUT_OF_MEMORY';
-        settle(full ? `takes more than ${this.limits.mib} MiB to compile` : `does not compile: ${error.message}`);
+      // Nothing else ends it: what it compiles is not run.
+      const onExit = (): void => settle(`takes more than ${this.limits.mib} MiB to compile`);
+      // It had ended before it was asked, or there is no process to be had: that says nothing of the schema.
+      const onError = (error: Error): void => {
+        forgetAll();
+        this.#forget(child);
+        if (again) resolve(this.#inChild(schema, false));
+        else reject(error);
       };
       const limit = setTimeout(() => {
-        this.#forget(thread);
-        void thread.terminate();
+        this.#forget(child);
+        child.kill('SIGKILL');
         settle(`takes longer than ${this.limits.ms} ms to compile`);
       }, this.limits.ms);
-      thread.on('message', onMessage);
-      thread.on('error', onError);
-      thread.postMessage({ id, schema });
+      child.on('message', onMessage);
+      child.on('exit', onExit);
+      child.on('error', onError);
+      child.send({ id, schema });
     });
   }
 
-  #start(): Worker {
+  #start(): ChildProcess {
     const require = createRequire(import.meta.url);
-    const workerData = { ajv: require.resolve('ajv/dist/2020.js'), formats: require.resolve('ajv-formats') };
-    const resourceLimits = { maxOldGenerationSizeMb: this.limits.mib };
-    const thread = new Worker(THREAD, { eval: true, workerData, resourceLimits });
-    // For as long as the thread lives: one that is being ended for its time may still run out of memory, and an error
-    // that nobody listens for would end the whole process.
-    thread.on('error', () => this.#forget(thread));
-    thread.unref();
-    return thread;
+    const modules = [require.resolve('ajv/dist/2020.js'), require.resolve('ajv-formats')];
+    const child = spawn(process.execPath, [`--max-old-space-size=${this.limits.mib}`, '-e', PROGRAM, ...modules], {
+      stdio: ['ignore', 'ignore', 'ignore', 'ipc'],
+      // It needs nothing of ours, secrets least of all.
+      env: {},
+    });
+    // For as long as it lives: an error that nobody listens for would end the whole process.
+    for (const event of ['exit', 'error']) child.on(event, () => this.#forget(child));
+    child.unref();
+    child.channel?.unref();
+    return child;
   }
 
-  #forget(thread: Worker): void {
-    if (this.#thread === thread) this.#thread = undefined;
+  #forget(child: ChildProcess): void {
+    if (this.#child === child) this.#child = undefined;
   }
 }
+
+const ended = (child: ChildProcess): Promise<void> =>
+  new Promise((resolve) => {
+    if (child.exitCode !== null || child.signalCode !== null) return resolve();
+    child.once('exit', () => resolve());
+    child.kill('SIGKILL');
+  });
