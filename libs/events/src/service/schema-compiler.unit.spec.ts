@@ -1,3 +1,4 @@
+import { readFileSync } from 'node:fs';
 import type { JsonSchema } from '@flex/contracts';
 import { SchemaCompiler } from './schema-compiler.js';
 
@@ -38,7 +39,6 @@ describe('SchemaCompiler', () => {
     }
   }, 120_000);
 
-  // In a thread with a limited heap a single large allocation ends the whole process.
   it('outlives a schema that asks for much memory at once', async () => {
     const compiler = new SchemaCompiler({ ms: 60_000, mib: 24 });
     const wide = { $defs: { a: { enum: Array.from({ length: 400_000 }, (_, i) => `value ${i}`) } }, $ref: '#/$defs/a' };
@@ -46,4 +46,24 @@ describe('SchemaCompiler', () => {
     expect(await compiler.faults({ $ref: '#/$defs/a', $defs: { a: { type: 'string' } } })).toEqual([]);
     await compiler.close();
   });
+
+  // Not a thread: V8 may end the whole process when a thread's heap is full.
+  it('judges in a process of its own, whose end is nobody else’s', async () => {
+    const compiler = new SchemaCompiler({ ms: 60_000, mib: 96 });
+    const judging = compiler.faults(endless(20_000));
+    process.kill(await childWith('--max-old-space-size=96'), 'SIGKILL');
+    expect((await judging)[0]?.message).toBe('takes more than 96 MiB to compile');
+    expect(await compiler.faults({ $ref: '#/$defs/a', $defs: { a: { type: 'string' } } })).toEqual([]);
+    await compiler.close();
+  });
 });
+
+/** The child of this process that was started with an argument, as soon as it is there. */
+async function childWith(argument: string): Promise<number> {
+  for (;;) {
+    const children = readFileSync(`/proc/${process.pid}/task/${process.pid}/children`, 'utf8').trim().split(' ');
+    for (const pid of children.filter(Boolean))
+      if (readFileSync(`/proc/${pid}/cmdline`, 'utf8').includes(argument)) return Number(pid);
+    await new Promise((resolve) => setTimeout(resolve, 5));
+  }
+}
